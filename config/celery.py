@@ -1,0 +1,23 @@
+"""Celery: the application and the schedule.
+
+Messages carry ids and are hints; the sweep finds whatever was never sent or got lost.
+"""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("unlist")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+app.conf.beat_schedule = {
+    "sweep": {"task": "removal.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
+    "retention": {
+        "task": "removal.tasks.retention_run",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
+}

@@ -1,0 +1,136 @@
+"""The environment, read once, typed and checked: INTERFACES.md "Environment".
+
+A wrong value stops the start with a sentence that names the variable.
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from django.core.exceptions import ImproperlyConfigured
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Role = Literal["all", "public", "staff", "worker", "release"]
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class Environment(BaseSettings):
+    """Every setting that an operator can make, with its environment variable as alias."""
+
+    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore")
+
+    database_url: str = Field("", alias="DATABASE_URL")
+    redis_url: str = Field("", alias="REDIS_URL")
+    data_dir: Path = Field(BASE_DIR / "var", alias="UNLIST_DATA_DIR")
+    secret_dir: Path = Field(Path(), alias="UNLIST_SECRET_DIR")
+    role: Role = Field("all", alias="UNLIST_ROLE")
+
+    encoder: str = Field("efficientnet-lite0/imagenet", alias="UNLIST_ENCODER")
+    group_rows: int = Field(1_000_000, alias="UNLIST_GROUP_ROWS", ge=1)
+
+    pow_cost: int = Field(20_000, alias="UNLIST_POW_COST", ge=0)
+    ticket_wait_seconds: int = Field(3, alias="UNLIST_TICKET_WAIT_SECONDS", ge=0)
+
+    keep_photo_days: int = Field(14, alias="UNLIST_KEEP_PHOTO_DAYS", ge=0)
+    keep_photo_max_days: int = Field(120, alias="UNLIST_KEEP_PHOTO_MAX_DAYS", ge=1)
+    keep_case_days: int = Field(90, alias="UNLIST_KEEP_CASE_DAYS", ge=0)
+    keep_tombstone_days: int = Field(365, alias="UNLIST_KEEP_TOMBSTONE_DAYS", ge=1)
+
+    operator_name: str = Field("the operator of this service", alias="UNLIST_OPERATOR_NAME")
+    complaint_authority: str = Field(
+        "the data protection authority of the country you live in",
+        alias="UNLIST_COMPLAINT_AUTHORITY",
+    )
+    hotline_name: str = Field("INHOPE", alias="UNLIST_HOTLINE_NAME")
+    hotline_url: str = Field("https://www.inhope.org/", alias="UNLIST_HOTLINE_URL")
+    public_url: str = Field("http://127.0.0.1:8000", alias="UNLIST_PUBLIC_URL")
+
+    debug: bool = Field(False, alias="DJANGO_DEBUG")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("127.0.0.1", "localhost"), alias="DJANGO_ALLOWED_HOSTS"
+    )
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(host.strip() for host in value.split(",") if host.strip())
+        return value
+
+    @field_validator("encoder")
+    @classmethod
+    def _name_and_tag(cls, value: str) -> str:
+        name, _, tag = value.partition("/")
+        if not name or not tag:
+            raise ValueError('write it as "model/pretrained tag", as in "ViT-L-14/openai"')
+        return value
+
+    @field_validator("hotline_url", "public_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("write a web address that begins with https:// or http://")
+        return value.rstrip("/") if value.count("/") == 3 else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _absent_when_empty(cls, values: dict[str, object]) -> dict[str, object]:
+        return {name: value for name, value in values.items() if value != ""}
+
+    @model_validator(mode="after")
+    def _paths(self) -> Self:
+        """Make both folders absolute; secrets lie beside the data, never inside."""
+        data = self.data_dir.absolute()
+        chosen = "secret_dir" in self.model_fields_set
+        secret = self.secret_dir.absolute() if chosen else data.with_name(f"{data.name}-secrets")
+        if secret == data or data in secret.parents:
+            raise ValueError(
+                "UNLIST_SECRET_DIR lies inside UNLIST_DATA_DIR, so that a backup of the data "
+                "would hold the keys: choose a folder outside it"
+            )
+        object.__setattr__(self, "data_dir", data)
+        object.__setattr__(self, "secret_dir", secret)
+        return self
+
+    @property
+    def broker_url(self) -> str:
+        """Celery's broker: REDIS_URL, else the socket of the Redis that `serve` starts."""
+        return self.redis_url or f"redis+socket://{self.redis_socket}"
+
+    @property
+    def redis_socket(self) -> Path:
+        """Where the embedded Redis listens; a socket's path may have 107 bytes at most."""
+        inside = self.data_dir / "run" / "redis.sock"
+        if len(os.fsencode(inside)) <= 100:
+            return inside
+        tag = hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"unlist-{tag}" / "redis.sock"
+
+    @property
+    def served_over_https(self) -> bool:
+        """Whether cookies may be marked `Secure` and named `__Host-`."""
+        return self.public_url.startswith("https://")
+
+
+def environment_read() -> Environment:
+    """Read the environment.
+
+    Raises:
+        ImproperlyConfigured: a sentence for each variable with a value that cannot be used.
+    """
+    try:
+        return Environment()
+    except ValidationError as error:
+        faults = "; ".join(_sentence(dict(fault)) for fault in error.errors())
+        raise ImproperlyConfigured(faults) from None
+
+
+def _sentence(fault: dict[str, object]) -> str:
+    where = fault["loc"]
+    name = str(where[0]) if isinstance(where, tuple) and where else ""
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{name} cannot be used: {message}" if name else message

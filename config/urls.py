@@ -1,0 +1,22 @@
+"""Every address of the site. A role answers only its own."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+_public: list[URLPattern | URLResolver] = [
+    path("", include("removal.urls")),
+    path("", include("releases.urls")),
+    path("api/v1/", include("removal.api.urls")),
+    path("api/v1/", include("releases.api_urls")),
+]
+_staff: list[URLPattern | URLResolver] = [path("admin/", admin.site.urls)]
+
+_BY_ROLE = {"all": _public + _staff, "public": _public, "staff": _staff}
+
+urlpatterns = _BY_ROLE.get(settings.UNLIST.role, _public + _staff)
+
+handler400 = "removal.views.bad_request"
+handler403 = "removal.views.forbidden"
+handler404 = "removal.views.not_found"
+handler500 = "removal.views.server_error"

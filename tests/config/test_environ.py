@@ -1,0 +1,72 @@
+"""The environment is read strictly, and documented."""
+
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config.environ import Environment, environment_read
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("UNLIST_GROUP_ROWS", "many", "UNLIST_GROUP_ROWS"),
+        ("UNLIST_GROUP_ROWS", "0", "UNLIST_GROUP_ROWS"),
+        ("UNLIST_KEEP_PHOTO_DAYS", "-1", "UNLIST_KEEP_PHOTO_DAYS"),
+        ("UNLIST_ROLE", "root", "UNLIST_ROLE"),
+        ("UNLIST_ENCODER", "ViT-L-14", "model/pretrained tag"),
+        ("UNLIST_HOTLINE_URL", "javascript:alert(1)", "UNLIST_HOTLINE_URL"),
+        ("DJANGO_DEBUG", "perhaps", "DJANGO_DEBUG"),
+    ],
+)
+def test_a_wrong_value_stops_the_start_and_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ImproperlyConfigured, match=said):
+        environment_read()
+
+
+def test_secrets_may_not_lie_inside_the_data(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("UNLIST_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("UNLIST_SECRET_DIR", str(tmp_path / "secrets"))
+    with pytest.raises(ImproperlyConfigured, match="UNLIST_SECRET_DIR"):
+        environment_read()
+
+
+def test_secrets_lie_beside_the_data_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("UNLIST_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.delenv("UNLIST_SECRET_DIR", raising=False)
+    assert environment_read().secret_dir == tmp_path / "data-secrets"
+
+
+def test_an_empty_value_counts_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNLIST_KEEP_CASE_DAYS", "")
+    assert environment_read().keep_case_days == 90
+
+
+def test_a_long_data_folder_still_gets_a_socket_that_fits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("UNLIST_DATA_DIR", str(tmp_path / ("long" * 30)))
+    assert len(str(environment_read().redis_socket)) <= 100
+
+
+def test_every_setting_is_documented() -> None:
+    text = DOCS.read_text()
+    missing = [f.alias for f in Environment.model_fields.values() if f"`{f.alias}`" not in text]
+    assert missing == []
+
+
+def test_documented_defaults_are_the_real_ones() -> None:
+    text = DOCS.read_text()
+    for name in ("group_rows", "keep_photo_days", "keep_case_days", "keep_tombstone_days"):
+        field = Environment.model_fields[name]
+        assert f"| `{field.alias}` | `{field.default}` |" in text
