@@ -1,0 +1,1 @@
+"""Decisions become blocklist releases: ledger, build, signing, publication, proofs."""

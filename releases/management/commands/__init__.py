@@ -1,0 +1,1 @@
+"""Commands of the release role: build, publish, verify, keys."""

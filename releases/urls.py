@@ -1,0 +1,14 @@
+"""Pages about the lists, and the repository itself."""
+
+from django.urls import path
+
+from releases import served, views
+
+app_name = "releases"
+
+urlpatterns = [
+    path("releases/", views.releases, name="releases"),
+    path("transparency/", views.transparency_page, name="transparency"),
+    path("metadata/<str:name>", served.metadata, name="metadata"),
+    path("targets/<path:name>", served.target, name="target"),
+]
