@@ -1,0 +1,238 @@
+"""The API's views: they read what was sent, call the same writers and readers as the pages.
+
+A browser's script from another site is turned away by its Origin; programs that send none pass.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.cache import get_conditional_response
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from catalog.selectors import DatasetCoverage, datasets_covered
+from removal.api import serializers as shapes
+from removal.api.problems import CONTENT_TYPE, Problem
+from removal.gate import GateRefused, challenge_issue, work_spend
+from removal.intake import IntakeRefused, Submitted, request_submit
+from removal.lifecycle import TransitionRefused
+from removal.models import Category
+from removal.origin import REFUSAL, same_origin
+from removal.receipts import ReceiptMistyped
+from removal.review import request_withdraw
+from removal.secrets import SecretUnavailable
+from removal.selectors import OpenedRequest, ReceiptUnknown, request_open, request_status
+from removal.uploads import RETRY_AFTER_SECONDS, UploadRefused, photos_accepted
+
+UNAVAILABLE = "The service cannot take requests at this moment. Nothing was kept; try again later."
+
+
+def problems(*statuses: int) -> dict[tuple[int, str], Any]:
+    """Describe the problem answers of an operation for the OpenAPI file."""
+    meanings = {
+        400: "What was sent cannot be taken",
+        403: "Sent by a page of another site",
+        404: "No request opens with this receipt",
+        409: "The state forbids it",
+        413: "Too large",
+        415: "Not this content type",
+        503: "Busy or not ready",
+    }
+    return {
+        (status, CONTENT_TYPE): OpenApiResponse(shapes.Problem, meanings[status])
+        for status in statuses
+    }
+
+
+class ApiView(APIView):
+    """What all calls share: POST answers are never stored, secrets missing means 503."""
+
+    http_method_names = [  # noqa: RUF012  # as Django declares it
+        "get",
+        "head",
+        "post",
+        "options",
+    ]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Turn away forms and scripts of other sites."""
+        super().initial(request, *args, **kwargs)
+        if request.method == "POST" and not same_origin(request._request):  # noqa: SLF001
+            raise Problem("forbidden", REFUSAL)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer faults that several calls share."""
+        if isinstance(exc, SecretUnavailable):
+            exc = Problem("unavailable", UNAVAILABLE, retry_after=600)
+        return super().handle_exception(exc)
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Response:
+        """Keep the answers to questions out of every cache."""
+        answer: Response = super().finalize_response(request, response, *args, **kwargs)
+        answer.headers.setdefault("Cache-Control", "no-store")
+        return answer
+
+
+class ChallengeView(ApiView):
+    """Proof of work."""
+
+    @extend_schema(operation_id="challenge", responses={200: shapes.Challenge})
+    def get(self, request: Request) -> Response:
+        """Get an ALTCHA challenge.
+
+        Solve it and send the solution as `altcha`. Where the server asks for no work, the first
+        try solves it and the field may be left out.
+        """
+        del request
+        return Response(challenge_issue())
+
+
+class RequestsView(ApiView):
+    """Making a request."""
+
+    parser_classes = (MultiPartParser,)
+
+    @extend_schema(
+        operation_id="request_submit",
+        request=shapes.RequestBody,
+        responses={201: shapes.SubmittedRequest, **problems(400, 403, 413, 415, 503)},
+    )
+    def post(self, request: Request) -> Response:
+        """Send photos, or web addresses, or both, and get a receipt.
+
+        The receipt is in this answer alone: it cannot be recovered.
+        """
+        try:
+            with photos_accepted(request._request) as upload:  # noqa: SLF001
+                data: Any = request.data
+                photos = upload.photos()
+                work_spend(payload=str(data.get("altcha", "")))
+                submitted = _submitted(data, photos)
+        except UploadRefused as refusal:
+            raise _upload_problem(refusal) from None
+        except GateRefused as refusal:
+            raise Problem(refusal.code, refusal.sentence) from None
+        except IntakeRefused as refusal:
+            raise _intake_problem(refusal) from None
+        return Response(asdict(submitted), status=201)
+
+
+def _upload_problem(refusal: UploadRefused) -> Problem:
+    if refusal.status == 503:
+        return Problem(refusal.code, refusal.sentence, retry_after=RETRY_AFTER_SECONDS)
+    return Problem(refusal.code, refusal.sentence, refusal.status)
+
+
+def _intake_problem(refusal: IntakeRefused) -> Problem:
+    if refusal.photos:
+        answers = [asdict(answer) for answer in refusal.photos]
+        return Problem(refusal.code, refusal.sentence, photos=answers)
+    return Problem(refusal.code, refusal.sentence)
+
+
+def _submitted(data: Any, photos: Sequence[bytes]) -> Submitted:
+    urls = [str(url).strip() for url in data.getlist("urls")]
+    return request_submit(
+        photos=photos,
+        urls=[url for url in urls if url],
+        note=str(data.get("note", "")),
+        category=str(data.get("category", "") or Category.PERSONAL.value),
+    )
+
+
+class StatusView(ApiView):
+    """What a receipt opens."""
+
+    parser_classes = (JSONParser, FormParser)
+
+    @extend_schema(
+        operation_id="status",
+        request=shapes.ReceiptBody,
+        responses={200: shapes.RequestStatus, **problems(400, 403, 404, 415, 503)},
+    )
+    def post(self, request: Request) -> Response:
+        """See what was searched, found and decided."""
+        return Response(request_status(opened=opened_of(request)))
+
+
+class WithdrawView(ApiView):
+    """Taking a request back."""
+
+    parser_classes = (JSONParser, FormParser)
+
+    @extend_schema(
+        operation_id="status_withdraw",
+        request=shapes.ReceiptBody,
+        responses={200: shapes.RequestStatus, **problems(400, 403, 404, 409, 415, 503)},
+    )
+    def post(self, request: Request) -> Response:
+        """Take the request back: its photos are deleted at once."""
+        opened = opened_of(request)
+        try:
+            request_withdraw(opened=opened)
+        except TransitionRefused:
+            raise Problem(
+                "state_forbids",
+                "This request can no longer be taken back: it has been decided or closed.",
+            ) from None
+        return Response(request_status(opened=opened_of(request)))
+
+
+def opened_of(request: Request) -> OpenedRequest:
+    """Open the request whose receipt was sent.
+
+    Raises:
+        Problem: it is missing, mistyped or unknown.
+    """
+    data = request.data
+    receipt = data.get("receipt") if hasattr(data, "get") else None
+    if not isinstance(receipt, str) or not receipt.strip():
+        raise Problem("receipt_missing", "Send the receipt code as a text in the field `receipt`.")
+    try:
+        return request_open(receipt=receipt)
+    except ReceiptMistyped as mistyped:
+        raise Problem("receipt_mistyped", str(mistyped)) from None
+    except ReceiptUnknown:
+        raise Problem(
+            "receipt_unknown",
+            "No request opens with this receipt. Compare it with the one you kept; a request "
+            "whose records have been deleted cannot be opened any more.",
+        ) from None
+
+
+class DatasetsView(ApiView):
+    """What is covered."""
+
+    @extend_schema(operation_id="datasets", responses={200: shapes.CoveredDatasets})
+    def get(self, request: Request) -> HttpResponseBase:
+        """List the datasets that are searched, and how far they are indexed."""
+        body = json.dumps(
+            {"datasets": [_covered(dataset) for dataset in datasets_covered()]},
+            cls=DjangoJSONEncoder,
+        ).encode()
+        return cacheable(request._request, body)  # noqa: SLF001
+
+
+def _covered(dataset: DatasetCoverage) -> dict[str, Any]:
+    indexed = dataset.indexed_on
+    return {**asdict(dataset), "indexed_on": indexed.date() if indexed else None}
+
+
+def cacheable(request: HttpRequest, body: bytes) -> HttpResponseBase:
+    """Answer with public JSON and its ETag, or with 304 where the client has it already."""
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    response = HttpResponse(body, content_type="application/json")
+    response.headers["ETag"] = etag
+    response.headers["Cache-Control"] = "public, max-age=60"
+    answer = get_conditional_response(request, etag=etag, response=response)
+    return answer if answer is not None else response

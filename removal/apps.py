@@ -1,0 +1,15 @@
+"""The removal app."""
+
+from django.apps import AppConfig
+
+
+class RemovalConfig(AppConfig):
+    """Registers the app's system checks when Django is ready."""
+
+    name = "removal"
+    verbose_name = "Removal requests"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Import the checks, which register themselves."""
+        from removal import checks  # noqa: F401, PLC0415  # needs the app registry

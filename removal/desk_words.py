@@ -1,0 +1,82 @@
+"""What the maintainers' pages say, in words: how urgent a request is, what speaks for a row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from removal.lifecycle import OPEN
+from removal.models import today
+from removal.templatetags.unlist_text import day
+
+PERMISSION: Final = "removal.change_removalrequest"
+SOON_DAYS: Final = 7
+
+KIND_WORDS: Final[Mapping[str, str]] = {
+    "exact": "Same file",
+    "copy": "Copy",
+    "similar": "Similar",
+}
+KIND_HELP: Final[Mapping[str, str]] = {
+    "exact": "The dataset holds the very file that was sent, or its web address.",
+    "copy": "Very likely the same photo: resized, cropped, recompressed or otherwise altered.",
+    "similar": "May be another photo. Look closely; such rows are never shown to the person.",
+}
+TIER_WORDS: Final[Mapping[str, str]] = {
+    "exact": (
+        "Exact, public: the full keys of the rows are published. Whoever holds a copy of the "
+        "dataset can see which rows asked to go."
+    ),
+}
+ACT_WORDS: Final[Mapping[str, str]] = {
+    "submitted": "Request sent",
+    "search_begun": "Search begun",
+    "search_concluded": "Search concluded",
+    "decided": "Decided",
+    "extended": "Clock extended",
+    "released": "Released",
+    "withdrawn": "Taken back by the person",
+    "photo_revealed": "A photo was shown",
+    "row_revealed": "The picture of a row was shown",
+}
+
+
+@dataclass(frozen=True)
+class Due:
+    """The clock of a request: the day, how much is left in words, and how loud to say it."""
+
+    day: str
+    words: str
+    level: str
+
+
+def due_of(due_on: date, state: str) -> Due:
+    """Say how long is left; a closed request has no clock."""
+    if state not in OPEN:
+        return Due(day(due_on), "closed", "closed")
+    left = (due_on - today()).days
+    if left < 0:
+        return Due(day(due_on), f"{_days(-left)} overdue", "late")
+    if left == 0:
+        return Due(day(due_on), "due today", "late")
+    return Due(day(due_on), f"{_days(left)} left", "soon" if left <= SOON_DAYS else "calm")
+
+
+def _days(number: int) -> str:
+    return "1 day" if number == 1 else f"{number} days"
+
+
+def evidence_words(evidence: Mapping[str, Any]) -> list[str]:
+    """Say what speaks for a row, the strongest first; a signal that is absent is left out."""
+    words = []
+    if evidence.get("digest"):
+        words.append("same file")
+    if evidence.get("pdq") is not None:
+        words.append(f"PDQ {evidence['pdq']} of 256 bits differ")
+    if evidence.get("phash") is not None:
+        words.append(f"pHash {evidence['phash']} of 64 bits differ")
+    if evidence.get("cosine") is not None:
+        words.append(f"cosine {evidence['cosine']:.2f}")
+    if evidence.get("inliers") is not None:
+        words.append(f"{evidence['inliers']} matching points")
+    return words

@@ -1,0 +1,114 @@
+"""The steps that a request can take, and the one way to take them.
+
+`STEPS` is the whole of DESIGN.md "The life of a request". `step_taken` is the only code that
+changes a state: one conditional UPDATE whose row count says who came first, then what belongs to
+the step, then the audit entry, all in one transaction. A race is lost with `TransitionRefused`, and
+nothing of the loser stays.
+"""
+
+import calendar
+import datetime as dt
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db import transaction
+
+from removal.audit import audit_append, subject_tag
+from removal.models import RemovalRequest, State
+
+OPEN: Final = frozenset({State.RECEIVED, State.SEARCHING, State.IN_REVIEW, State.NEEDS_INFO})
+CLOSED: Final = frozenset(
+    {State.NO_MATCH, State.DENIED, State.RELEASED, State.WITHDRAWN, State.EXPIRED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step: from any of `sources` to any of `targets`."""
+
+    sources: frozenset[State]
+    targets: frozenset[State]
+
+
+def _step(sources: set[State] | frozenset[State], *targets: State) -> Step:
+    return Step(frozenset(sources), frozenset(targets))
+
+
+STEPS: Final[Mapping[str, Step]] = {
+    "search_begun": _step({State.RECEIVED}, State.SEARCHING),
+    "search_concluded": _step({State.SEARCHING}, State.IN_REVIEW, State.NO_MATCH),
+    "question_put": _step({State.IN_REVIEW}, State.NEEDS_INFO),
+    "question_answered": _step({State.NEEDS_INFO}, State.IN_REVIEW),
+    "expired": _step({State.NEEDS_INFO}, State.EXPIRED),
+    "decided": _step({State.IN_REVIEW}, State.APPROVED, State.PARTLY_APPROVED, State.DENIED),
+    "released": _step({State.APPROVED, State.PARTLY_APPROVED}, State.RELEASED),
+    "withdrawn": _step(OPEN, State.WITHDRAWN),
+    "appealed": _step({State.DENIED, State.NO_MATCH, State.PARTLY_APPROVED}, State.IN_REVIEW),
+}
+
+
+class TransitionRefused(Exception):
+    """The request stands where this step cannot be taken (or someone else took one first)."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(
+            f"This request can not be {step.replace('_', ' ')} any more: its state changed. "
+            "Load it again to see where it stands."
+        )
+
+
+@contextmanager
+def step_taken(
+    request_id: uuid.UUID,
+    step: str,
+    to: State,
+    *,
+    actor: str,
+    detail: Mapping[str, Any] | None = None,
+    where: Mapping[str, Any] | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> Iterator[RemovalRequest]:
+    """Take a step; the body does what belongs to it, in the same transaction.
+
+    Args:
+        request_id: whose step.
+        step: a key of `STEPS`.
+        to: the new state.
+        actor: who takes it, as `audit` names actors.
+        detail: for the audit entry; the new state is added.
+        where: further conditions, such as a lease that must still be held.
+        changes: other fields to set in the same UPDATE.
+
+    Raises:
+        TransitionRefused: the request is not in a state that the step leaves from.
+    """
+    allowed = STEPS[step]
+    if to not in allowed.targets:
+        raise ValueError(f"The step {step} does not lead to {to}.")
+    with transaction.atomic():
+        taken = RemovalRequest.objects.filter(
+            pk=request_id, state__in=allowed.sources, **(where or {})
+        ).update(state=to, **(changes or {}))
+        if not taken:
+            raise TransitionRefused(step)
+        request = RemovalRequest.objects.get(pk=request_id)
+        yield request
+        entry = audit_append(
+            act=step,
+            actor=actor,
+            tag=subject_tag(request),
+            detail={"state": to.value, **(detail or {})},
+        )
+        RemovalRequest.objects.filter(pk=request_id).update(state_seq=entry.seq)
+
+
+def months_added(day: dt.date, months: int) -> dt.date:
+    """Return the same day of a later month, or that month's last day where it has no such day."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    month += 1
+    return day.replace(
+        year=year, month=month, day=min(day.day, calendar.monthrange(year, month)[1])
+    )

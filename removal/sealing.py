@@ -1,0 +1,198 @@
+"""Who can read what of a request: data keys, their wraps, and sealing to a purpose.
+
+Each request has one data key per purpose (`RECIPIENTS` is DESIGN.md's table). A data key is an
+X25519 pair: the public half is stored in the clear, so that any process can seal to the purpose
+without being able to read it; the private half is wrapped to each recipient and, once more, under
+a shred key of the wrap's own. Sealing is HPKE (RFC 9180: DHKEM(X25519), HKDF-SHA256,
+ChaCha20-Poly1305). What a sealed text belongs to (request, purpose, item) goes into HPKE's `info`
+or the cipher's associated data, so that no text can be moved to another place unnoticed.
+"""
+
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from removal import secrets, shred
+from removal.models import DataKey, Purpose, Recipient, Wrap
+
+_SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+_NONCE: Final = 12
+_SUBJECT: Final = b"unlist/subject/1"
+
+Stored = bytes | memoryview
+"""What a binary field gives: bytes on SQLite, a view on PostgreSQL."""
+
+RECIPIENTS: Final[Mapping[Purpose, tuple[Recipient, ...]]] = {
+    Purpose.PHOTO: (Recipient.SUBJECT, Recipient.REVIEWER, Recipient.WORKER),
+    Purpose.PRINT: (Recipient.SUBJECT, Recipient.REVIEWER, Recipient.WORKER),
+    Purpose.CASE: (Recipient.SUBJECT, Recipient.REVIEWER),
+    Purpose.PROOF: (Recipient.SUBJECT,),
+}
+
+
+class NotReadable(Exception):
+    """This process cannot open it: no wrap for it, or the text is not what was sealed here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a sealed text belongs to; it opens nowhere else.
+
+    Attributes:
+        request: the request's id.
+        purpose: the data key's purpose.
+        item: what it is within the request, such as `photo <id>`.
+    """
+
+    request: uuid.UUID
+    purpose: Purpose
+    item: str
+
+    def bound(self) -> bytes:
+        """Return the bytes that bind a text to this place."""
+        return f"unlist/seal/1\n{self.request}\n{self.purpose.value}\n{self.item}".encode()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PrivateKey:
+    """The private half of a key, in memory alone."""
+
+    raw: bytes
+
+    def open(self, sealed: Stored, place: Place) -> bytes:
+        """Open what was sealed to this key at this place.
+
+        Raises:
+            NotReadable: it was not.
+        """
+        private = X25519PrivateKey.from_private_bytes(self.raw)
+        try:
+            return _SUITE.decrypt(bytes(sealed), private, info=place.bound())
+        except (InvalidTag, ValueError):
+            raise NotReadable("This is not what was sealed here.") from None
+
+
+def seal_to(public: Stored, text: bytes, place: Place) -> bytes:
+    """Seal a text to a public half (32 bytes) at a place."""
+    key = X25519PublicKey.from_public_bytes(bytes(public))
+    return _SUITE.encrypt(text, key, info=place.bound())
+
+
+def seal(request_id: uuid.UUID, purpose: Purpose, item: str, text: bytes) -> bytes:
+    """Seal a text to a purpose of a stored request."""
+    public = DataKey.objects.values_list("public", flat=True).get(
+        request_id=request_id, purpose=purpose
+    )
+    return seal_to(public, text, Place(request_id, purpose, item))
+
+
+def subject_key(symbols: str, salt: Stored) -> PrivateKey:
+    """Derive the subject's key pair from the receipt's 25 symbols and the request's salt."""
+    derivation = HKDF(SHA256(), length=32, salt=bytes(salt), info=_SUBJECT)
+    return PrivateKey(derivation.derive(symbols.encode("ascii")))
+
+
+def public_half(key: PrivateKey) -> bytes:
+    """Return the 32 bytes to which others can seal."""
+    return X25519PrivateKey.from_private_bytes(key.raw).public_key().public_bytes_raw()
+
+
+def role_key(recipient: Recipient) -> PrivateKey:
+    """Return the private key of the reviewers or of the workers.
+
+    Raises:
+        SecretUnavailable: this process does not hold it.
+    """
+    held = {
+        Recipient.REVIEWER: secrets.REVIEWER_PRIVATE,
+        Recipient.WORKER: secrets.WORKER_PRIVATE,
+    }
+    return PrivateKey(secrets.secret_read(held[recipient]))
+
+
+@dataclass(frozen=True, slots=True)
+class NewKeys:
+    """Keys of a request that is about to be stored: rows to insert, nothing private."""
+
+    keys: tuple[DataKey, ...]
+    wraps: tuple[Wrap, ...]
+
+    def public(self, purpose: Purpose) -> bytes:
+        """Return the public half for a purpose."""
+        return next(bytes(key.public) for key in self.keys if key.purpose == purpose)
+
+    @property
+    def shreds(self) -> tuple[uuid.UUID, ...]:
+        """Names of the shred keys that were written for the wraps."""
+        return tuple(wrap.shred for wrap in self.wraps)
+
+
+def keys_make(request_id: uuid.UUID, subject_public: bytes) -> NewKeys:
+    """Make a request's data keys and their wraps; the private halves are forgotten on return."""
+    publics = {
+        Recipient.SUBJECT: subject_public,
+        Recipient.REVIEWER: secrets.secret_read(secrets.REVIEWER_PUBLIC),
+        Recipient.WORKER: secrets.secret_read(secrets.WORKER_PUBLIC),
+    }
+    pairs = [(purpose, who) for purpose, several in RECIPIENTS.items() for who in several]
+    private = {
+        purpose: PrivateKey(X25519PrivateKey.generate().private_bytes_raw())
+        for purpose in RECIPIENTS
+    }
+    keys = {
+        purpose: DataKey(request_id=request_id, purpose=purpose, public=public_half(key))
+        for purpose, key in private.items()
+    }
+    wraps = []
+    made = shred.keys_make(len(pairs))
+    for (purpose, who), (name, shred_key) in zip(pairs, made.items(), strict=True):
+        place = _wrap_place(request_id, purpose, who)
+        inner = seal_to(publics[who], private[purpose].raw, place)
+        sealed = _lock(shred_key, inner, place)
+        wraps.append(Wrap(key=keys[purpose], recipient=who, sealed=sealed, shred=name))
+    return NewKeys(tuple(keys.values()), tuple(wraps))
+
+
+def unwrap(
+    request_id: uuid.UUID, purpose: Purpose, recipient: Recipient, holder: PrivateKey
+) -> PrivateKey:
+    """Return a data key's private half to one of its recipients.
+
+    Raises:
+        NotReadable: there is no such wrap (any more), or it is not the holder's.
+        KeyShredded: the wrap's shred key was destroyed.
+    """
+    wrap = Wrap.objects.filter(
+        key__request_id=request_id, key__purpose=purpose, recipient=recipient
+    ).first()
+    if wrap is None:
+        raise NotReadable("There is no key for this reader: it was destroyed or never given.")
+    place = _wrap_place(request_id, purpose, recipient)
+    inner = _unlock(shred.key_read(wrap.shred), wrap.sealed, place)
+    return PrivateKey(holder.open(inner, place))
+
+
+def _wrap_place(request_id: uuid.UUID, purpose: Purpose, recipient: Recipient) -> Place:
+    return Place(request_id, purpose, f"wrap {recipient.value}")
+
+
+def _lock(key: bytes, text: bytes, place: Place) -> bytes:
+    nonce = os.urandom(_NONCE)
+    return nonce + ChaCha20Poly1305(key).encrypt(nonce, text, place.bound())
+
+
+def _unlock(key: bytes, sealed: Stored, place: Place) -> bytes:
+    whole = bytes(sealed)
+    try:
+        return ChaCha20Poly1305(key).decrypt(whole[:_NONCE], whole[_NONCE:], place.bound())
+    except (InvalidTag, ValueError):
+        raise NotReadable("This wrap is not what was stored here.") from None

@@ -1,0 +1,43 @@
+"""Reads, by reader: the subject (`subject`, `status`), the maintainers (`desk`)."""
+
+from removal.receipts import ReceiptMistyped
+from removal.selectors.desk import (
+    CandidateView,
+    HistoryEntry,
+    PhotoView,
+    QueueItem,
+    RequestGone,
+    ReviewCase,
+    queue,
+    review_case,
+    review_photo,
+)
+from removal.selectors.status import request_status
+from removal.selectors.subject import (
+    ApprovedRow,
+    OpenedRequest,
+    ReceiptUnknown,
+    approved_rows,
+    request_open,
+    requests_awaiting_release,
+)
+
+__all__ = [
+    "ApprovedRow",
+    "CandidateView",
+    "HistoryEntry",
+    "OpenedRequest",
+    "PhotoView",
+    "QueueItem",
+    "ReceiptMistyped",
+    "ReceiptUnknown",
+    "RequestGone",
+    "ReviewCase",
+    "approved_rows",
+    "queue",
+    "request_open",
+    "request_status",
+    "requests_awaiting_release",
+    "review_case",
+    "review_photo",
+]

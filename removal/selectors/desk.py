@@ -1,0 +1,286 @@
+"""What the maintainers' side reads: the queue, and one request with all it takes to decide.
+
+Rows and words are opened with the reviewers' private key, which only the staff role holds.
+Pictures are shown through `review.photo_reveal` and `review.candidate_reveal`, which note it.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.contrib.auth.models import User
+from django.db.models import Count, Q
+
+from indexer.decode import decode, thumbnail
+from removal import blobs, content
+from removal.audit import subject_tag
+from removal.content import Content, FoundRow, row_opened
+from removal.models import (
+    AuditEntry,
+    Candidate,
+    Kind,
+    Photo,
+    Purpose,
+    Recipient,
+    RemovalRequest,
+    State,
+    Verdict,
+    today,
+)
+from removal.sealing import NotReadable, Place, PrivateKey, Stored, role_key, unwrap
+from removal.selectors.subject import domain
+from removal.shred import KeyShredded
+
+SHOWN_SIDE: Final = 1600
+_KIND_ORDER: Final = {Kind.EXACT: 0, Kind.COPY: 1, Kind.SIMILAR: 2}
+
+
+class RequestGone(LookupError):
+    """There is no such request (any more), or what it held is deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueItem:
+    """One line of the queue."""
+
+    request_id: uuid.UUID
+    state: str
+    category: str
+    received_on: dt.date
+    due_on: dt.date
+    days_left: int
+    """Negative when overdue."""
+    extended: bool
+    photos: int
+    urls: int
+    exact: int
+    copy: int
+    similar: int
+    tier: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoView:
+    """One photo of a request, to be revealed by its id."""
+
+    id: uuid.UUID
+    n: int
+    held: bool
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateView:
+    """One row beside the photo."""
+
+    id: uuid.UUID
+    kind: str
+    score: float
+    evidence: dict[str, Any]
+    dataset: str
+    key: str
+    url: str | None
+    domain: str | None
+    shard: str
+    index: int
+    offset: int | None
+    photos: tuple[int, ...]
+    """Places of the photos it was found by; empty where a URL found it."""
+    verdict: str
+    other_requests: int
+    """How many other requests hit the same row."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One entry of the request's audit history."""
+
+    seq: int
+    day: dt.date
+    at: dt.datetime | None
+    actor: str
+    act: str
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewCase:
+    """A request as a maintainer sees it."""
+
+    request: RemovalRequest
+    photos: tuple[PhotoView, ...]
+    candidates: tuple[CandidateView, ...]
+    note: str
+    urls: tuple[str, ...]
+    statement: str
+    extension_reason: str
+    history: tuple[HistoryEntry, ...]
+    deleted: bool
+    """The case was deleted: words and rows are gone for good."""
+
+
+def queue(*, states: Collection[str] = (State.IN_REVIEW,)) -> list[QueueItem]:
+    """Return the requests in the given states, the most urgent first."""
+    kinds = {
+        kind.value: Count("candidates", filter=Q(candidates__kind=kind), distinct=True)
+        for kind in Kind
+    }
+    requests = (
+        RemovalRequest.objects.filter(state__in=states)
+        .annotate(photo_count=Count("photos", distinct=True), **kinds)
+        .order_by("due_on", "received_on", "pk")
+    )
+    return [_queue_item(request) for request in requests]
+
+
+def _queue_item(request: Any) -> QueueItem:
+    return QueueItem(
+        request_id=request.pk,
+        state=request.state,
+        category=request.category,
+        received_on=request.received_on,
+        due_on=request.due_on,
+        days_left=(request.due_on - today()).days,
+        extended=request.extended_on is not None,
+        photos=request.photo_count,
+        urls=request.link_count,
+        exact=request.exact,
+        copy=request.copy,
+        similar=request.similar,
+        tier=request.tier,
+        outcome=request.outcome,
+    )
+
+
+def review_case(*, request_id: uuid.UUID, reviewer: User) -> ReviewCase:  # noqa: ARG001
+    """Open a request for a maintainer.
+
+    Raises:
+        RequestGone: there is no such request.
+        SecretUnavailable: this process does not hold the reviewers' key.
+    """
+    request = request_found(request_id)
+    case = reviewer_key(request, Purpose.CASE)
+    return ReviewCase(
+        request=request,
+        photos=tuple(_photo_view(photo) for photo in request.photos.all()),
+        candidates=_candidates(request, case) if case else (),
+        note=_content(request, case).note,
+        urls=_content(request, case).urls,
+        statement=_words(request, case, content.STATEMENT, request.statement_sealed),
+        extension_reason=_words(request, case, content.EXTENSION, request.extension_sealed),
+        history=_history(request),
+        deleted=case is None,
+    )
+
+
+def review_photo(*, photo_id: uuid.UUID, reviewer: User) -> bytes:  # noqa: ARG001
+    """Return a submitted photo as JPEG without metadata; call it by `review.photo_reveal`.
+
+    Raises:
+        RequestGone: there is no such photo, or it was deleted.
+    """
+    photo = Photo.objects.select_related("request").filter(pk=photo_id).first()
+    if photo is None:
+        raise RequestGone("There is no such photo.")
+    key = reviewer_key(photo.request, Purpose.PHOTO)
+    if key is None or photo.state == Photo.State.DELETED:
+        raise RequestGone("This photo was deleted on its clock or at the subject's wish.")
+    place = Place(photo.request_id, Purpose.PHOTO, content.photo_item(photo.pk))
+    try:
+        data = key.open(blobs.blob_read(photo.blob), place)
+    except blobs.BlobGone as gone:
+        raise RequestGone(str(gone)) from None
+    return thumbnail(decode(data), SHOWN_SIDE)
+
+
+def request_found(request_id: uuid.UUID) -> RemovalRequest:
+    """Return a request by its id.
+
+    Raises:
+        RequestGone: there is none.
+    """
+    request = RemovalRequest.objects.filter(pk=request_id).first()
+    if request is None:
+        raise RequestGone("There is no such request: it may have been purged on its clock.")
+    return request
+
+
+def reviewer_key(request: RemovalRequest, purpose: Purpose) -> PrivateKey | None:
+    """Return a data key of the request to a reviewer; None once it was destroyed."""
+    try:
+        return unwrap(request.pk, purpose, Recipient.REVIEWER, role_key(Recipient.REVIEWER))
+    except (NotReadable, KeyShredded):
+        return None
+
+
+def _photo_view(photo: Photo) -> PhotoView:
+    return PhotoView(photo.pk, photo.n, photo.state == Photo.State.HELD, tuple(photo.flags))
+
+
+def _content(request: RemovalRequest, case: PrivateKey | None) -> Content:
+    if case is None or not request.content_sealed:
+        return Content("", ())
+    place = Place(request.pk, Purpose.CASE, content.CONTENT)
+    return Content.from_bytes(case.open(request.content_sealed, place))
+
+
+def _words(request: RemovalRequest, case: PrivateKey | None, item: str, sealed: Stored) -> str:
+    if case is None or not sealed:
+        return ""
+    return case.open(sealed, Place(request.pk, Purpose.CASE, item)).decode()
+
+
+def _candidates(request: RemovalRequest, case: PrivateKey) -> tuple[CandidateView, ...]:
+    others = _other_requests(request)
+    views = [
+        _candidate_view(candidate, row_opened(candidate, case), others)
+        for candidate in request.candidates.all()
+    ]
+    return tuple(sorted(views, key=lambda view: (_KIND_ORDER[Kind(view.kind)], -view.score)))
+
+
+def _other_requests(request: RemovalRequest) -> dict[bytes, int]:
+    """Count, per row tag of this request, the other requests that hit the same row."""
+    tags = [bytes(tag) for tag in request.candidates.values_list("row_tag", flat=True)]
+    rows = (
+        Candidate.objects.filter(row_tag__in=tags)
+        .exclude(request=request)
+        .values_list("row_tag")
+        .annotate(requests=Count("request", distinct=True))
+    )
+    return {bytes(tag): count for tag, count in rows}
+
+
+def _candidate_view(candidate: Candidate, row: FoundRow, others: dict[bytes, int]) -> CandidateView:
+    return CandidateView(
+        id=candidate.pk,
+        kind=candidate.kind,
+        score=row.score,
+        evidence=row.evidence,
+        dataset=row.dataset,
+        key=row.key,
+        url=row.url,
+        domain=domain(row.url),
+        shard=row.shard,
+        index=row.index,
+        offset=row.offset,
+        photos=row.photos,
+        verdict=Verdict(candidate.verdict).value,
+        other_requests=others.get(bytes(candidate.row_tag), 0),
+    )
+
+
+def _history(request: RemovalRequest) -> tuple[HistoryEntry, ...]:
+    try:
+        tag = subject_tag(request)
+    except KeyShredded:
+        return ()
+    entries = AuditEntry.objects.filter(subject=tag).order_by("seq")
+    return tuple(
+        HistoryEntry(entry.seq, entry.day, entry.at, entry.actor, entry.act, entry.detail)
+        for entry in entries
+    )

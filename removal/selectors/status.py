@@ -1,0 +1,164 @@
+"""What the subject may know of their request, and nothing that would help a stranger.
+
+The status never holds a row's pixels, URL, caption or score: who merely holds a photo must not
+learn more of it here than they sent.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from typing import Any
+
+from django.db.models import Count, Max, Q
+
+from catalog.selectors import datasets_covered
+from removal import content, reasons
+from removal.content import FoundRow
+from removal.models import (
+    Candidate,
+    Kind,
+    Photo,
+    Purpose,
+    RemovalRequest,
+    SearchUnit,
+    State,
+    Verdict,
+)
+from removal.sealing import Place, PrivateKey, Stored
+from removal.selectors.subject import OpenedRequest, case_key, domain, rows_opened
+
+_DECIDED = frozenset({State.APPROVED, State.PARTLY_APPROVED, State.DENIED, State.NO_MATCH})
+_WITH_COMPLAINT = frozenset({State.PARTLY_APPROVED, State.DENIED, State.NO_MATCH})
+
+
+def request_status(*, opened: OpenedRequest) -> dict[str, Any]:
+    """Return what the subject may know, in the form of INTERFACES.md `POST status/`."""
+    request = opened.request
+    request.refresh_from_db()
+    case = case_key(opened)
+    rows = rows_opened(request, case)
+    return {
+        "state": request.state,
+        "received_on": request.received_on.isoformat(),
+        "due_on": request.due_on.isoformat(),
+        "extended": request.extended_on is not None,
+        "extension_reason": _words(request, case, content.EXTENSION, request.extension_sealed),
+        "photos": [_photo_status(request, photo) for photo in request.photos.all()],
+        "datasets": _datasets(request),
+        "found": _found(request, rows),
+        "questions": [],
+        "other_rows_removed": _other_rows_removed(rows),
+        "messages": [],
+        "decision": _decision(request, case),
+    }
+
+
+def _words(
+    request: RemovalRequest, case: PrivateKey | None, item: str, sealed: Stored
+) -> str | None:
+    if case is None or not sealed:
+        return None
+    return case.open(sealed, Place(request.pk, Purpose.CASE, item)).decode()
+
+
+def _photo_status(request: RemovalRequest, photo: Photo) -> dict[str, Any]:
+    held = photo.state == Photo.State.HELD
+    return {
+        "n": photo.n,
+        "state": photo.state,
+        "deletes_on": request.photos_delete_on.isoformat() if held else None,
+        "deleted_on": photo.deleted_on.isoformat() if photo.deleted_on else None,
+        "flags": list(photo.flags),
+    }
+
+
+def _datasets(request: RemovalRequest) -> list[dict[str, Any]]:
+    """Return what was searched of every covered dataset."""
+    if request.case_deleted_on is not None:
+        return []
+    done = Q(state=SearchUnit.State.DONE)
+    searched = {
+        unit["group__dataset__name"]: unit
+        for unit in SearchUnit.objects.filter(request=request)
+        .values("group__dataset__name")
+        .annotate(groups=Count("pk", filter=done), on=Max("searched_on", filter=done))
+    }
+    none: dict[str, Any] = {"groups": 0, "on": None}
+    answers = []
+    for dataset in datasets_covered():
+        unit = searched.get(dataset.name, none)
+        answers.append(
+            {
+                "name": dataset.name,
+                "rows": dataset.rows,
+                "groups": dataset.groups,
+                "groups_searched": unit["groups"],
+                "searched_on": _day(unit["on"]),
+            }
+        )
+    return answers
+
+
+def _day(day: dt.date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+def _found(request: RemovalRequest, rows: list[tuple[Candidate, FoundRow]]) -> list[dict[str, Any]]:
+    """Return how often, and where, the subject's own picture was found: counts, never rows."""
+    groups: dict[tuple[str, str], list[tuple[Candidate, FoundRow]]] = defaultdict(list)
+    for candidate, row in rows:
+        if candidate.kind != Kind.SIMILAR:
+            groups[row.dataset, candidate.kind].append((candidate, row))
+    return [
+        {
+            "kind": kind,
+            "dataset": dataset,
+            "rows": len(members),
+            "domains": _domains(members),
+            "outcome": _outcome(members),
+            "released_in": _released_in(request, members),
+        }
+        for (dataset, kind), members in sorted(groups.items())
+    ]
+
+
+def _outcome(members: list[tuple[Candidate, FoundRow]]) -> str:
+    verdicts = {candidate.verdict for candidate, _ in members}
+    return verdicts.pop() if len(verdicts) == 1 else "partly"
+
+
+def _approved(members: list[tuple[Candidate, FoundRow]]) -> list[FoundRow]:
+    return [row for candidate, row in members if candidate.verdict == Verdict.APPROVED]
+
+
+def _domains(members: list[tuple[Candidate, FoundRow]]) -> list[str] | None:
+    """Return the sites of the approved rows; None before any is approved."""
+    approved = _approved(members)
+    if not approved:
+        return None
+    return sorted({name for row in approved if (name := domain(row.url))})
+
+
+def _released_in(
+    request: RemovalRequest, members: list[tuple[Candidate, FoundRow]]
+) -> list[int] | None:
+    return list(request.released_in) if request.released_in and _approved(members) else None
+
+
+def _other_rows_removed(rows: list[tuple[Candidate, FoundRow]]) -> int:
+    return sum(
+        candidate.kind == Kind.SIMILAR and candidate.verdict == Verdict.APPROVED
+        for candidate, _ in rows
+    )
+
+
+def _decision(request: RemovalRequest, case: PrivateKey | None) -> dict[str, Any] | None:
+    if request.outcome not in _DECIDED:
+        return None
+    return {
+        "outcome": request.outcome,
+        "reason": request.reason or None,
+        "explanation": reasons.REASONS.get(request.reason),
+        "statement": _words(request, case, content.STATEMENT, request.statement_sealed),
+        "complaint": reasons.complaint_text() if request.outcome in _WITH_COMPLAINT else None,
+        "decided_on": _day(request.decided_on),
+    }

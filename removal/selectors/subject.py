@@ -1,0 +1,159 @@
+"""A receipt opens its request: how the subject is known, without being known.
+
+Unknown and purged receipts get the same answer after the same work.
+"""
+
+import functools
+import uuid
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from removal import receipts, secrets
+from removal.content import FoundRow, row_opened
+from removal.models import Candidate, Kind, Purpose, Recipient, RemovalRequest, State, Verdict
+from removal.sealing import (
+    NotReadable,
+    Place,
+    PrivateKey,
+    public_half,
+    seal_to,
+    subject_key,
+    unwrap,
+)
+from removal.shred import KeyShredded
+
+_DECOY_SALT: Final = bytes(32)
+_DECOY_PLACE: Final = Place(uuid.UUID(int=0), Purpose.PROOF, "decoy")
+
+
+class ReceiptUnknown(LookupError):
+    """No request answers to this code: it never did, or it was purged."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No request answers to this code. Either it was never given out, or the request was "
+            "closed so long ago that its last trace is deleted."
+        )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OpenedRequest:
+    """A request in the hands of its subject; `subject` lives in memory alone."""
+
+    request: RemovalRequest
+    subject: PrivateKey
+
+    @property
+    def request_id(self) -> uuid.UUID:
+        """The request's id."""
+        return self.request.pk
+
+    def key(self, purpose: Purpose) -> PrivateKey:
+        """Unwrap a data key with the subject's own.
+
+        Raises:
+            NotReadable, KeyShredded: it was destroyed.
+        """
+        return unwrap(self.request_id, purpose, Recipient.SUBJECT, self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedRow:
+    """A row that a maintainer approved for removal, as far as a list entry needs it."""
+
+    dataset: str
+    url: str | None
+    sha256: str | None
+    md5: str | None
+
+
+def request_open(*, receipt: str) -> OpenedRequest:
+    """Open a request by its receipt.
+
+    Raises:
+        ReceiptMistyped: the check symbol does not agree; nothing was looked up.
+        ReceiptUnknown: no request answers to it.
+    """
+    symbols = receipts.canonical(receipt)
+    tag = receipts.lookup_tag(symbols, secrets.secret_read(secrets.PEPPER))
+    request = RemovalRequest.objects.filter(receipt_tag=tag).first()
+    subject = subject_key(symbols, request.subject_salt if request else _DECOY_SALT)
+    if request is None:
+        _decoy_opened()
+        raise ReceiptUnknown
+    opened = OpenedRequest(request, subject)
+    opened.key(Purpose.PROOF)  # lives as long as the request: proves that the key is the one
+    return opened
+
+
+@functools.cache
+def _decoy() -> tuple[PrivateKey, bytes]:
+    key = subject_key("0" * receipts.SYMBOLS, _DECOY_SALT)
+    return key, seal_to(public_half(key), bytes(32), _DECOY_PLACE)
+
+
+def _decoy_opened() -> None:
+    """Do for a code without request what is done for one with it: a query, an HPKE opening."""
+    key, sealed = _decoy()
+    try:
+        unwrap(_DECOY_PLACE.request, Purpose.PROOF, Recipient.SUBJECT, key)
+    except NotReadable:
+        key.open(sealed, _DECOY_PLACE)
+
+
+def approved_rows(*, opened: OpenedRequest) -> list[ApprovedRow]:
+    """Return the rows whose removal can be proven to the subject: exact and copy only.
+
+    Empty once the case is deleted.
+    """
+    rows = rows_opened(opened.request, case_key(opened))
+    return [
+        row_approved(row)
+        for candidate, row in rows
+        if candidate.kind != Kind.SIMILAR and candidate.verdict == Verdict.APPROVED
+    ]
+
+
+def row_approved(row: FoundRow) -> ApprovedRow:
+    """Return the part of a row that a list entry needs."""
+    return ApprovedRow(row.dataset, row.url, row.sha256, row.md5)
+
+
+def requests_awaiting_release(*, up_to_seq: int) -> list[uuid.UUID]:
+    """Return the approved requests whose decision the audit log holds up to an entry.
+
+    The ledger refers to no request: this is how a release knows whom it serves.
+    """
+    return list(
+        RemovalRequest.objects.filter(
+            state__in=(State.APPROVED, State.PARTLY_APPROVED), state_seq__lte=up_to_seq
+        )
+        .order_by("state_seq")
+        .values_list("pk", flat=True)
+    )
+
+
+def case_key(opened: OpenedRequest) -> PrivateKey | None:
+    """Return the `case` key, or None once it is destroyed."""
+    try:
+        return opened.key(Purpose.CASE)
+    except (NotReadable, KeyShredded):
+        return None
+
+
+def rows_opened(
+    request: RemovalRequest, case: PrivateKey | None
+) -> list[tuple[Candidate, FoundRow]]:
+    """Open the request's candidates; none without the key."""
+    if case is None:
+        return []
+    return [(candidate, row_opened(candidate, case)) for candidate in request.candidates.all()]
+
+
+def domain(url: str | None) -> str | None:
+    """Return the host name of a URL as a dataset stores it, where it has one."""
+    try:
+        return urlsplit(url).hostname if url else None
+    except ValueError:
+        return None

@@ -1,0 +1,42 @@
+"""Fixtures of the removal tests: key files in the test's own folder, a database for races."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connections
+
+from tests.removal import factories
+
+
+@pytest.fixture
+def made_secrets(db: None) -> None:
+    factories.secrets_made()
+
+
+@pytest.fixture
+def real_database(transactional_db: None, tmp_path: Path) -> Iterator[None]:
+    """Give threads a database that they can fight over: PostgreSQL, or a SQLite file.
+
+    (The usual test database of SQLite lies in memory, where a second writer fails at once instead
+    of waiting, so that it says nothing about races.)
+    """
+    usual = connections["default"]
+    settings: dict[str, Any] = usual.settings_dict
+    if usual.vendor != "sqlite":
+        factories.secrets_made()
+        yield
+        return
+    name = settings["NAME"]
+    settings["NAME"] = str(tmp_path / "db.sqlite3")
+    connections["default"] = connections.create_connection("default")
+    try:
+        call_command("migrate", verbosity=0)
+        factories.secrets_made()
+        yield
+        connections["default"].close()
+    finally:
+        settings["NAME"] = name
+        connections["default"] = usual

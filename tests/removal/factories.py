@@ -1,0 +1,238 @@
+"""Requests in any state, made by the service's own writers: for every test that needs one.
+
+Stable seams (tests of the site, the admin and the releases use them):
+
+- `secrets_made()` makes the key files in the test's own folder; the others call it themselves.
+- `photo_bytes(seed)` a small JPEG unlike that of other seeds; `PLAIN` no picture.
+- `staff_user(name)` a member of staff who may do everything.
+- `catalog_group(...)` a ready group of a dataset (no index on the disk).
+- `submitted(...)` -> `Submitted`; `opened(receipt)` -> `OpenedRequest`.
+- `in_review(matches=...)`, `no_match()`, `decided(approve=...)`, `released()` -> `Case`, which has
+  `.receipt`, `.request` (fresh), `.candidates` (in order of kind and score), `.opened()`.
+- `match(...)` a `Match` as the search would find it; `FakeSearcher(matches)` finds these for
+  every photo, without models.
+
+All need the database. Nothing is mocked but the search.
+"""
+
+import hashlib
+import io
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from django.contrib.auth.models import User
+from django.utils import timezone
+from PIL import Image
+
+from catalog.models import Dataset, Group
+from indexer.evidence import Evidence, Match
+from removal import draining, matching, review, secrets
+from removal.intake import Submitted, request_submit
+from removal.models import Candidate, RemovalRequest
+from removal.selectors import OpenedRequest, request_open, review_case
+
+PLAIN = b"this is no picture"
+
+
+def secrets_made() -> None:
+    """Make the roles' key files that are missing."""
+    list(secrets.secrets_make())
+
+
+def photo_bytes(seed: int = 0, *, side: int = 64) -> bytes:
+    """Return a JPEG of noise."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG")
+    return out.getvalue()
+
+
+def staff_user(name: str = "maintainer") -> User:
+    """Return a member of staff, made on first use."""
+    user = User.objects.filter(username=name).first()
+    return user or User.objects.create_superuser(name, password="correct horse battery")
+
+
+def catalog_group(
+    *, dataset: str = "sample", number: int = 0, rows: int = 100, state: str = Group.State.READY
+) -> Group:
+    """Return a group, made on first use together with its dataset."""
+    parent, _ = Dataset.objects.get_or_create(
+        name=dataset,
+        defaults={
+            "title": dataset.title(),
+            "format": "img2dataset",
+            "path": "nowhere",
+            "encoder": "efficientnet-lite0/imagenet",
+            "rows": rows,
+        },
+    )
+    group, _ = Group.objects.get_or_create(
+        dataset=parent,
+        number=number,
+        defaults={"rows": rows, "state": state, "indexed_on": timezone.now()},
+    )
+    return group
+
+
+def match(
+    kind: str = "copy",
+    *,
+    key: str = "000000012",
+    score: float = 0.97,
+    url: str | None = "https://pictures.example.org/marked-url.jpg",
+    **changes: Any,
+) -> Match:
+    """Return a match as the search finds it."""
+    found = Match(
+        dataset="sample",
+        group=0,
+        key=key,
+        shard="00000",
+        index=int(key),
+        url=url,
+        sha256="ab" * 32,
+        md5=None,
+        offset=None,
+        kind=kind,  # type: ignore[arg-type]  # tests pass the literals
+        score=score,
+        evidence=Evidence(digest=kind == "exact", pdq=12, phash=4, cosine=0.91, inliers=None),
+    )
+    return replace(found, **changes)
+
+
+@dataclass(frozen=True)
+class FakePrint:
+    """A fingerprint that knows only whether a photo or a URL gave it."""
+
+    text: str
+    flags: tuple[str, ...] = ()
+
+    def to_bytes(self) -> bytes:
+        return self.text.encode()
+
+
+class FakeSearcher:
+    """A search that finds the same matches for every photo, and nothing for a URL."""
+
+    def __init__(self, matches: Sequence[Match] = (), *, flags: tuple[str, ...] = ()) -> None:
+        self.matches = list(matches)
+        self.flags = flags
+        self.batches: list[int] = []
+        """How many queries each call of `group_search` had."""
+
+    def fingerprint_photo(self, data: bytes, encoders: Sequence[str]) -> Any:
+        return FakePrint(f"photo {hashlib.sha256(data).hexdigest()}", self.flags)
+
+    def fingerprint_url(self, url: str) -> Any:
+        return FakePrint(f"url {url}")
+
+    def fingerprint_read(self, data: bytes) -> Any:
+        return FakePrint(data.decode())
+
+    def group_search(self, group: Group, fingerprints: Sequence[Any], *, top: int) -> Any:
+        self.batches.append(len(fingerprints))
+        return list(fingerprints)  # its hits are the fingerprint itself
+
+    def conclude(self, hits: Sequence[bytes], *, top: int) -> list[Match]:
+        return self.matches[:top] if hits[0].startswith(b"photo") else []
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request with the receipt that opens it."""
+
+    receipt: str
+    request_id: uuid.UUID
+
+    @property
+    def request(self) -> RemovalRequest:
+        return RemovalRequest.objects.get(pk=self.request_id)
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        case = review_case(request_id=self.request_id, reviewer=staff_user())
+        return [Candidate.objects.get(pk=view.id) for view in case.candidates]
+
+    def opened(self) -> OpenedRequest:
+        return request_open(receipt=self.receipt)
+
+
+def submitted(
+    *,
+    photos: Sequence[bytes] | None = None,
+    urls: Sequence[str] = (),
+    note: str = "",
+    category: str = "personal",
+) -> Submitted:
+    """Submit a request, by default with one photo."""
+    secrets_made()
+    photos = [photo_bytes()] if photos is None else photos
+    return request_submit(photos=photos, urls=urls, note=note, category=category)
+
+
+def opened(receipt: str) -> OpenedRequest:
+    """Open a request by its receipt."""
+    return request_open(receipt=receipt)
+
+
+def received(**submission: Any) -> Case:
+    """Return a request that nobody has searched yet."""
+    receipt = submitted(**submission).receipt
+    return Case(receipt, request_open(receipt=receipt).request_id)
+
+
+def searched(searcher: FakeSearcher, **submission: Any) -> Case:
+    """Return a request whose search was concluded with what the searcher finds."""
+    case, group = received(**submission), catalog_group()
+    matching.request_fingerprint(case.request_id, searcher=searcher)
+    draining.group_drain(group.pk, searcher=searcher)
+    matching.request_conclude(case.request_id, searcher=searcher)
+    return case
+
+
+def in_review(matches: Sequence[Match] | None = None, **submission: Any) -> Case:
+    """Return a request that waits for a decision: by default an exact, a copy, a similar row."""
+    if matches is None:
+        matches = [
+            match("exact", key="000000001", score=1.0),
+            match("copy", key="000000002"),
+            match("similar", key="000000003", score=0.4),
+        ]
+    return searched(FakeSearcher(matches), **submission)
+
+
+def no_match(**submission: Any) -> Case:
+    """Return a request for which nothing was found."""
+    return searched(FakeSearcher(), **submission)
+
+
+def decided(
+    *,
+    approve: Sequence[int] = (0, 1),
+    reason: str | None = None,
+    statement: str = "",
+    **submission: Any,
+) -> Case:
+    """Return a decided request; `approve` are places among its candidates."""
+    case = in_review(**submission)
+    candidates = case.candidates
+    review.request_decide(
+        request_id=case.request_id,
+        reviewer=staff_user(),
+        approve=[candidates[place].pk for place in approve],
+        deny_reason=reason,
+        statement=statement,
+        tier="exact" if approve else None,
+    )
+    return case
+
+
+def released(*, release: int = 1, **submission: Any) -> Case:
+    """Return an approved request that a release carries."""
+    case = decided(**submission)
+    review.request_release(request_id=case.request_id, release=release)
+    return case

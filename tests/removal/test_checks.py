@@ -1,0 +1,75 @@
+"""What `doctor` sees: each fault, with what mends it, and nothing where all is well."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.utils import timezone
+
+from removal import matching, secrets
+from removal.models import RetentionRun, SearchUnit
+from tests.removal import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def found() -> dict[str, Any]:
+    return {
+        message.id: message
+        for message in run_checks(tags=["unlist"], include_deployment_checks=True)
+        if message.id and message.id.startswith("removal.")
+    }
+
+
+def as_role(settings: Any, role: str) -> None:
+    settings.UNLIST = settings.UNLIST.model_copy(update={"role": role})
+
+
+def test_missing_secrets_are_told_with_the_command(settings: Any) -> None:
+    assert found()["removal.E001"].hint == "Run `python manage.py make_secrets`."
+    factories.secrets_made()
+    assert found().keys() == {"removal.I001"}  # one machine cannot keep secrets from itself
+
+
+def test_secrets_that_other_users_can_read_are_told(made_secrets: None) -> None:
+    secrets.PEPPER.path.chmod(0o640)
+    assert "chmod 600" in str(found()["removal.E002"].hint)
+
+
+@pytest.mark.parametrize("role", ["public", "staff", "worker"])
+def test_a_role_that_can_read_anothers_secrets_is_told(
+    made_secrets: None, settings: Any, role: str
+) -> None:
+    as_role(settings, role)
+    assert "removal.E003" in found()
+    for secret in secrets.SECRETS:
+        if secret.role != role:
+            secret.path.unlink(missing_ok=True)
+    assert found() == {}
+
+
+def test_retention_that_did_not_run_is_told_once_there_is_something_to_delete(
+    made_secrets: None,
+) -> None:
+    assert "removal.E020" not in found()
+    factories.received()
+    assert "never ran" in found()["removal.E020"].msg
+    run = RetentionRun.objects.create(ran_at=timezone.now() - dt.timedelta(hours=24))
+    assert "removal.E020" not in found()
+    run.ran_at -= dt.timedelta(hours=2)
+    run.save()
+    assert "last ran" in found()["removal.E020"].msg
+
+
+def test_a_search_that_stands_still_is_told(made_secrets: None) -> None:
+    factories.catalog_group()
+    case = factories.received()
+    matching.request_fingerprint(case.request_id, searcher=factories.FakeSearcher())
+    assert "removal.E030" not in found()
+    SearchUnit.objects.update(state=SearchUnit.State.FAILED)
+    assert "removal.E030" in found()
+
+
+def test_ordinary_commands_are_not_held_up() -> None:
+    assert not [m for m in run_checks() if (m.id or "").startswith("removal.")]

@@ -1,0 +1,125 @@
+"""Nothing that identifies anyone lies in the clear on any disk, nor in any log or message."""
+
+import base64
+import logging
+import os
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core import serializers
+from django.db import connection
+
+from removal import review, shred
+from removal.models import (
+    Candidate,
+    DataKey,
+    Photo,
+    Purpose,
+    Recipient,
+    RemovalRequest,
+    SearchUnit,
+    Wrap,
+)
+from removal.sealing import role_key, unwrap
+from removal.selectors import review_case
+from tests.removal import factories
+from tests.removal.factories import FakeSearcher, match, photo_bytes
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("real_database")]
+
+NOTE = "marked-note-of-the-subject"
+URL = "https://marked-host.example.org/marked-picture.jpg"
+ROW_URL = "https://marked-row.example.org/found.jpg"
+STATEMENT = "marked-statement"
+
+
+def everything_on_disk() -> dict[Path, bytes]:
+    """Return the bytes of every file of data, secrets and database."""
+    roots = [settings.UNLIST.data_dir, settings.UNLIST.secret_dir]
+    if connection.vendor == "sqlite":
+        roots.append(Path(connection.settings_dict["NAME"]).parent)
+    paths = {
+        Path(folder) / name
+        for root in roots
+        for folder, _, names in os.walk(root)
+        for name in names
+    }
+    return {path: path.read_bytes() for path in paths}
+
+
+def database_as_text() -> str:
+    models = (RemovalRequest, DataKey, Wrap, Photo, SearchUnit, Candidate)
+    rows = [row for model in models for row in model.objects.all()]
+    return str(serializers.serialize("json", rows))
+
+
+def forms_of(secret: bytes) -> list[bytes]:
+    """Return a secret as it might lie about: raw, in hex, in base64 at each offset."""
+    encoded = [base64.b64encode(b"x" * shift + secret)[4:-4] for shift in range(3)]
+    return [secret, secret.hex().encode(), *encoded]
+
+
+def test_no_personal_data_lies_in_the_clear_anywhere(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    photo = photo_bytes(77)
+    found = match("copy", url=ROW_URL, key="000777777", md5="5e" * 16)
+    case = factories.searched(
+        FakeSearcher([found]), photos=[photo], note=NOTE, urls=[URL], category="medical"
+    )
+    view = review_case(request_id=case.request_id, reviewer=factories.staff_user())
+    review.photo_reveal(photo_id=view.photos[0].id, reviewer=factories.staff_user())
+    review.request_decide(
+        request_id=case.request_id,
+        reviewer=factories.staff_user(),
+        approve=[],
+        deny_reason="public_interest",
+        statement=STATEMENT,
+        tier=None,
+    )
+    symbols = case.receipt.replace("-", "")
+    marked = [
+        NOTE.encode(),
+        URL.encode(),
+        ROW_URL.encode(),
+        b"marked-host",
+        b"marked-row",
+        b"000777777",
+        STATEMENT.encode(),
+        photo[:24] if photo[:4] != b"\xff\xd8\xff\xe0" else photo[200:232],
+        photo[-32:],
+        symbols.encode(),
+        symbols[:25].encode(),
+        case.receipt.encode(),
+        ("5e" * 16).encode(),
+        case.opened().subject.raw,
+    ]
+    disk = everything_on_disk()
+    assert len(disk) > 10
+    where = [
+        (path.name, secret[:16])
+        for path, data in disk.items()
+        for secret in marked
+        for form in forms_of(secret)
+        if form in data
+    ]
+    # The ledger of the releases lists approved rows; this request was denied.
+    assert where == []
+    text = database_as_text().encode() + caplog.text.encode()
+    assert [secret for secret in marked if secret in text] == []
+
+
+def test_what_is_marked_would_be_found_if_it_were_there(tmp_path: Path) -> None:
+    """The search above can fail: a value written in the clear is seen."""
+    (tmp_path / "data").mkdir(exist_ok=True)
+    (tmp_path / "data" / "leak").write_bytes(b"..." + NOTE.encode() + b"...")
+    assert any(NOTE.encode() in data for data in everything_on_disk().values())
+
+
+def test_a_copied_disk_without_the_shred_store_yields_nothing(tmp_path: Path) -> None:
+    """Data folder, database and even the roles' private keys are not enough."""
+    case = factories.in_review(note=NOTE)
+    shred.keys_destroy(list(shred.keys_older_than(-60)))
+    for purpose in (Purpose.PHOTO, Purpose.PRINT, Purpose.CASE):
+        with pytest.raises(shred.KeyShredded):
+            unwrap(case.request_id, purpose, Recipient.REVIEWER, role_key(Recipient.REVIEWER))

@@ -1,0 +1,283 @@
+"""Retention: what dies on which day, keys first, whatever interrupts it."""
+
+import datetime as dt
+import os
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from removal import audit, blobs, receipts, retention, review, shred
+from removal.audit import audit_verify
+from removal.models import (
+    AuditEntry,
+    Candidate,
+    DataKey,
+    Photo,
+    Purpose,
+    RemovalRequest,
+    RetentionRun,
+    SearchUnit,
+    SpentTicket,
+    State,
+    Wrap,
+)
+from removal.selectors import ReceiptUnknown, request_open
+from tests.removal import factories
+from tests.removal.factories import Case
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_secrets")]
+
+
+def days_pass(days: int) -> None:
+    """Move every date of every request into the past."""
+    names = ["received_on", "due_on", "searched_on", "decided_on", "closed_on", "photos_delete_on"]
+    for request in RemovalRequest.objects.all():
+        for name in names:
+            if day := getattr(request, name):
+                setattr(request, name, day - dt.timedelta(days=days))
+        request.save()
+
+
+def run(django_capture_on_commit_callbacks: Any) -> Counter[str]:
+    with django_capture_on_commit_callbacks(execute=True):
+        return retention.retention_run()
+
+
+@pytest.fixture
+def ran(django_capture_on_commit_callbacks: Any) -> Any:
+    return lambda: run(django_capture_on_commit_callbacks)
+
+
+def files(folder: Callable[[], Path]) -> set[str]:
+    return {path.name for path in folder().glob("*")}
+
+
+def purposes() -> set[str]:
+    return set(Wrap.objects.values_list("key__purpose", flat=True))
+
+
+@pytest.mark.parametrize("make", [factories.decided, factories.no_match])
+def test_photos_go_14_days_after_the_decision(
+    make: Callable[[], Case], ran: Callable[[], Counter[str]]
+) -> None:
+    case = make()
+    days_pass(13)
+    assert ran()["photos"] == 0
+    assert len(files(blobs.folder)) == 1
+    days_pass(1)
+    assert ran()["photos"] == 1
+    assert files(blobs.folder) == set()
+    assert purposes() == {"case", "proof"}
+    photo = Photo.objects.get()
+    assert (photo.state, photo.fingerprint_sealed) == ("deleted", b"")
+    assert photo.deleted_on == case.request.photos_deleted_on
+    assert case.request.links_sealed == b""
+    assert ran()["photos"] == 0
+
+
+def test_photos_go_after_120_days_whatever_happens(ran: Callable[[], Counter[str]]) -> None:
+    case = factories.in_review()
+    days_pass(119)
+    assert ran()["photos"] == 0
+    days_pass(1)
+    assert ran()["photos"] == 1
+    assert case.request.state == State.IN_REVIEW
+
+
+def test_a_late_decision_does_not_prolong_the_120_days(ran: Callable[[], Counter[str]]) -> None:
+    case = factories.in_review()
+    days_pass(115)
+    review.request_decide(
+        request_id=case.request_id,
+        reviewer=factories.staff_user(),
+        approve=[],
+        deny_reason="public_interest",
+        statement="",
+        tier=None,
+    )
+    request = case.request
+    assert request.photos_delete_on == request.received_on + dt.timedelta(days=120)
+
+
+def test_the_case_goes_90_days_after_closing_and_the_tombstone_after_12_months(
+    ran: Callable[[], Counter[str]],
+) -> None:
+    case = factories.released(note="please", category="medical", urls=["https://example.org/"])
+    days_pass(89)
+    assert ran()["cases"] == 0
+    days_pass(1)
+    assert ran()["cases"] == 1
+    request = case.request
+    assert (request.category, request.link_count) == ("", 0)
+    assert bytes(request.content_sealed) == bytes(request.statement_sealed) == b""
+    assert not Candidate.objects.exists()
+    assert not SearchUnit.objects.exists()
+    assert purposes() == {"proof"}
+    assert (request.outcome, request.released_in) == ("approved", [1])
+    days_pass(275)
+    assert ran()["tombstones"] == 1
+    assert not RemovalRequest.objects.exists()
+    assert not DataKey.objects.exists()
+    assert files(shred.folder) == set()
+    with pytest.raises(ReceiptUnknown):
+        request_open(receipt=case.receipt)
+    audit_verify()
+
+
+def test_an_approval_that_waits_for_its_release_is_not_closed(
+    ran: Callable[[], Counter[str]],
+) -> None:
+    case = factories.decided()
+    days_pass(400)
+    done = ran()
+    assert (done["cases"], done["tombstones"]) == (0, 0)
+    assert case.request.state == State.APPROVED
+
+
+def test_the_audit_names_nobody_after_the_tombstone(ran: Callable[[], Counter[str]]) -> None:
+    case = factories.no_match()
+    tag = audit.subject_tag(case.request)
+    days_pass(365)
+    ran()
+    assert AuditEntry.objects.filter(subject=tag, act="purged").count() == 1
+    assert not RemovalRequest.objects.exists()
+    assert files(shred.folder) == set()  # the HMAC's key among them
+
+
+def test_a_restored_backup_yields_nothing_even_with_the_receipt(
+    ran: Callable[[], Counter[str]],
+) -> None:
+    case = factories.no_match()
+    opened = case.opened()
+    backup = {
+        model: [row.__dict__.copy() for row in model.objects.all()] for model in (Wrap, Photo)
+    }
+    sealed = {name: blobs.blob_read(uuid.UUID(name)) for name in files(blobs.folder)}
+    days_pass(14)
+    ran()
+    Photo.objects.all().delete()
+    for model, rows in backup.items():
+        for row in rows:
+            row.pop("_state")
+            model.objects.update_or_create(pk=row["id"], defaults=row)
+    for name, data in sealed.items():
+        (blobs.folder() / name).write_bytes(data)
+    assert purposes() >= {"photo", "print"}
+    for purpose in (Purpose.PHOTO, Purpose.PRINT):
+        with pytest.raises(shred.KeyShredded):
+            opened.key(purpose)
+
+
+@pytest.mark.parametrize("step", ["photos_destroy", "case_destroy", "request_purge"])
+def test_a_run_that_dies_after_the_keys_is_completed_by_the_next(
+    step: str, ran: Callable[[], Counter[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories.no_match()
+    days_pass({"photos_destroy": 14, "case_destroy": 90, "request_purge": 365}[step])
+
+    def dies(**kwargs: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(audit, "audit_append", dies)
+        with pytest.raises(KeyboardInterrupt):
+            retention.retention_run()
+    ran()
+    assert "photo" not in purposes()
+    assert files(blobs.folder) == set()
+    assert RemovalRequest.objects.exists() == (step != "request_purge")
+    audit_verify()
+
+
+def test_files_of_rolled_back_transactions_go_after_a_day(ran: Callable[[], Counter[str]]) -> None:
+    factories.received()
+    known = files(shred.folder), files(blobs.folder)
+    stale = list(shred.keys_make(2))
+    stale_blob, fresh_blob = blobs.blob_write(b"x"), blobs.blob_write(b"y")
+    [fresh] = shred.keys_make(1)
+    old = time.time() - 25 * 60 * 60
+    for folder, name in [(shred.folder, n) for n in stale] + [(blobs.folder, stale_blob)]:
+        os.utime(folder() / str(name), (old, old))
+    done = ran()
+    assert (done["orphan_keys"], done["orphan_blobs"]) == (2, 1)
+    assert files(shred.folder) == known[0] | {str(fresh)}
+    assert files(blobs.folder) == known[1] | {str(fresh_blob)}
+
+
+def test_old_files_that_are_in_use_stay(ran: Callable[[], Counter[str]]) -> None:
+    case = factories.received()
+    old = time.time() - 30 * 24 * 60 * 60
+    for path in [*shred.folder().iterdir(), *blobs.folder().iterdir()]:
+        os.utime(path, (old, old))
+    done = ran()
+    assert (done["orphan_keys"], done["orphan_blobs"]) == (0, 0)
+    assert len(case.opened().key(Purpose.PHOTO).raw) == 32
+
+
+def test_worker_keys_left_by_a_worker_that_died_go(
+    ran: Callable[[], Counter[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(retention, "worker_keys_destroy", lambda ids: 0)
+        factories.in_review()
+    assert Wrap.objects.filter(recipient="worker").count() == 2
+    factories.received()
+    assert ran()["worker_keys"] == 2
+    assert Wrap.objects.filter(recipient="worker").count() == 2  # of the one still to be searched
+
+
+def test_spent_tickets_go_when_they_would_be_expired_anyway(
+    ran: Callable[[], Counter[str]],
+) -> None:
+    now = timezone.now()
+    for hours in (-1, 1):
+        SpentTicket.objects.create(
+            digest=bytes([hours % 256]) * 32, expires_at=now + dt.timedelta(hours=hours)
+        )
+    assert ran()["tickets"] == 1
+    assert SpentTicket.objects.count() == 1
+
+
+def test_a_run_leaves_its_pulse_and_the_command_tells(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("shred_expired")
+    call_command("shred_expired")
+    assert RetentionRun.objects.count() == 1
+    assert "photos: 0" not in capsys.readouterr().err
+
+
+def test_erase_request_reads_the_receipt_from_standard_input(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    case, other = factories.decided(), factories.received()
+    monkeypatch.setattr("sys.stdin", _Typed(f"{case.receipt.lower()}\n"))
+    with django_capture_on_commit_callbacks(execute=True):
+        call_command("erase_request")
+    assert case.receipt not in capsys.readouterr().out
+    assert list(RemovalRequest.objects.values_list("pk", flat=True)) == [other.request_id]
+    assert AuditEntry.objects.filter(act="erased").exists()
+    assert len(files(blobs.folder)) == 1
+    for typed, says in ((case.receipt, "No request answers"), (receipts.mint()[:-2], "mistyped")):
+        monkeypatch.setattr("sys.stdin", _Typed(typed))
+        with pytest.raises(CommandError, match=says):
+            call_command("erase_request")
+    audit_verify()
+
+
+class _Typed:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def isatty(self) -> bool:
+        return False
+
+    def readline(self) -> str:
+        return self.text

@@ -1,0 +1,183 @@
+"""The API: shapes of INTERFACES.md, and a problem with a stable type for every fault."""
+
+import json
+from typing import Any
+
+import pytest
+from django.conf import settings as live
+from django.test import Client
+from rest_framework.serializers import BaseSerializer, ListSerializer
+
+from removal import receipts
+from removal.api import serializers as shapes
+from removal.models import RemovalRequest, State
+from tests.removal import factories
+from tests.removal.web.conftest import photo
+
+SUBMIT, STATUS = "/api/v1/requests/", "/api/v1/status/"
+
+
+def _post(client: Client, address: str, body: Any, **extra: Any) -> Any:
+    return client.post(address, json.dumps(body), content_type="application/json", **extra)
+
+
+def _is_problem(answer: Any, status: int, code: str) -> None:
+    body = answer.json()
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert body["type"] == f"urn:unlist:problem:{code}"
+    assert body["status"] == status
+    assert body["title"]
+    assert len(body["detail"]) > 20
+
+
+def _fits(body: Any, shape: BaseSerializer[Any]) -> None:
+    """Check that a body has at least the members of a shape, all the way down."""
+    if isinstance(shape, ListSerializer):
+        for item in body:
+            _fits(item, shape.child)
+        return
+    for name, field in shape.fields.items():  # type: ignore[attr-defined]
+        assert name in body
+        if isinstance(field, BaseSerializer) and body[name] is not None:
+            _fits(body[name], field)
+
+
+def test_submit_and_follow(visitor: Client) -> None:
+    answer = visitor.post(
+        SUBMIT,
+        {"photos": [photo(), photo(factories.PLAIN)], "urls": ["https://a.example/1.jpg"]},
+    )
+    body = answer.json()
+    assert answer.status_code == 201
+    assert answer.headers["Cache-Control"] == "no-store"
+    _fits(body, shapes.SubmittedRequest())
+    assert body["state"] == "received"
+    assert [one["accepted"] for one in body["photos"]] == [True, False]
+    assert body["photos"][1]["reason"] == "unknown_format"
+    followed = _post(visitor, STATUS, {"receipt": body["receipt"]})
+    assert followed.status_code == 200
+    _fits(followed.json(), shapes.RequestStatus())
+    assert RemovalRequest.objects.get().category == "personal"
+
+
+@pytest.mark.parametrize(
+    "make", [factories.received, factories.in_review, factories.no_match, factories.released]
+)
+def test_status_has_its_shape_in_every_state(visitor: Client, make: Any) -> None:
+    body = _post(visitor, STATUS, {"receipt": make().receipt}).json()
+    _fits(body, shapes.RequestStatus())
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ({}, 400, "nothing_sent"),
+        ({"note": "only words"}, 400, "nothing_sent"),
+        ({"photos": [photo(factories.PLAIN)]}, 400, "no_usable_photo"),
+        ({"photos": [photo(b"")]}, 400, "no_usable_photo"),
+        ({"photos": [photo(b"x") for _ in range(11)]}, 400, "too_many_photos"),
+        ({"photos": [photo(b"x") for _ in range(45)]}, 400, "too_many_photos"),
+        ({"photos": [photo(bytes(20 * 1024**2 + 1))]}, 413, "photo_too_large"),
+        ({"urls": ["ftp://a.example/"]}, 400, "url_invalid"),
+        ({"urls": ["http://a.b/"] * 21}, 400, "too_many_urls"),
+        ({"urls": ["http://a.b/"], "note": "n" * 2001}, 400, "note_too_long"),
+        ({"urls": ["http://a.b/"], "note": "n" * 300_000}, 413, "body_too_large"),
+        ({"urls": ["http://a.b/"], "category": "nonsense"}, 400, "category_unknown"),
+    ],
+)
+def test_what_cannot_be_taken(
+    visitor: Client, fields: dict[str, Any], status: int, code: str
+) -> None:
+    for value in fields.get("photos", []):
+        value.seek(0)
+    _is_problem(visitor.post(SUBMIT, fields), status, code)
+    assert not RemovalRequest.objects.exists()
+
+
+def test_unusable_photos_say_why(visitor: Client) -> None:
+    truncated = factories.photo_bytes()[:400]
+    answer = visitor.post(SUBMIT, {"photos": [photo(truncated), photo(factories.PLAIN)]})
+    reasons = [one["reason"] for one in answer.json()["photos"]]
+    assert reasons == ["broken", "unknown_format"]
+
+
+def test_wrong_content_types(visitor: Client) -> None:
+    _is_problem(_post(visitor, SUBMIT, {"urls": []}), 415, "unsupported_media_type")
+    answer = visitor.post(STATUS, "<a/>", content_type="text/xml")
+    _is_problem(answer, 415, "unsupported_media_type")
+
+
+def test_unreadable_bodies(visitor: Client) -> None:
+    broken = visitor.post(STATUS, "{", content_type="application/json")
+    _is_problem(broken, 400, "malformed")
+    headless = visitor.post(SUBMIT, b"nonsense", content_type="multipart/form-data")
+    _is_problem(headless, 400, "malformed")
+
+
+@pytest.mark.parametrize("body", [{}, {"receipt": ""}, {"receipt": 5}, [], "text", None])
+def test_missing_receipt(visitor: Client, body: Any) -> None:
+    _is_problem(_post(visitor, STATUS, body), 400, "receipt_missing")
+
+
+def test_mistyped_and_unknown_receipts(visitor: Client) -> None:
+    for address in (STATUS, "/api/v1/status/withdraw/"):
+        _is_problem(_post(visitor, address, {"receipt": "ABCDE"}), 400, "receipt_mistyped")
+        unknown = [_post(visitor, address, {"receipt": receipts.mint()}) for _ in range(2)]
+        _is_problem(unknown[0], 404, "receipt_unknown")
+        assert unknown[0].content == unknown[1].content
+
+
+def test_withdraw_once(visitor: Client) -> None:
+    case = factories.in_review()
+    answer = _post(visitor, "/api/v1/status/withdraw/", {"receipt": case.receipt})
+    assert answer.status_code == 200
+    assert answer.json()["state"] == "withdrawn"
+    assert case.request.state == State.WITHDRAWN
+    again = _post(visitor, "/api/v1/status/withdraw/", {"receipt": case.receipt})
+    _is_problem(again, 409, "state_forbids")
+
+
+def test_methods(visitor: Client) -> None:
+    answer = visitor.get(SUBMIT)
+    _is_problem(answer, 405, "method_not_allowed")
+    assert "POST" in answer.headers["Allow"]
+
+
+def test_scripts_of_other_sites_are_refused(visitor: Client) -> None:
+    answer = visitor.post(SUBMIT, {"photos": photo()}, headers={"Origin": "https://evil.example"})
+    _is_problem(answer, 403, "forbidden")
+    assert not RemovalRequest.objects.exists()
+
+
+def test_work_is_asked_for(visitor: Client, settings: Any) -> None:
+    settings.UNLIST = live.UNLIST.model_copy(update={"pow_cost": 2})
+    _is_problem(visitor.post(SUBMIT, {"photos": photo()}), 400, "altcha_missing")
+    answer = visitor.post(SUBMIT, {"photos": photo(), "altcha": "e30="})
+    _is_problem(answer, 400, "altcha_wrong")
+    challenge = visitor.get("/api/v1/challenge/")
+    assert challenge.headers["Cache-Control"] == "no-store"
+    _fits(challenge.json(), shapes.Challenge())
+
+
+def test_service_without_secrets(visitor: Client, settings: Any) -> None:
+    elsewhere = live.UNLIST.secret_dir / "absent"
+    settings.UNLIST = live.UNLIST.model_copy(update={"secret_dir": elsewhere})
+    _is_problem(visitor.post(SUBMIT, {"photos": photo()}), 503, "unavailable")
+    _is_problem(_post(visitor, STATUS, {"receipt": receipts.mint()}), 503, "unavailable")
+
+
+def test_datasets_are_cacheable(visitor: Client) -> None:
+    factories.catalog_group(dataset="sample", rows=12)
+    answer = visitor.get("/api/v1/datasets/")
+    [dataset] = answer.json()["datasets"]
+    assert set(dataset) == set(shapes.CoveredDataset().fields)
+    assert dataset["groups_ready"] == 1
+    assert answer.headers["Cache-Control"].startswith("public")
+    tag = answer.headers["ETag"]
+    unchanged = visitor.get("/api/v1/datasets/", headers={"If-None-Match": tag})
+    assert unchanged.status_code == 304
+    assert not unchanged.content
+    factories.catalog_group(dataset="sample", number=1)
+    changed = visitor.get("/api/v1/datasets/", headers={"If-None-Match": tag})
+    assert changed.status_code == 200
