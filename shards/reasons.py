@@ -73,7 +73,5 @@ REASONS: Final[Mapping[str, Reason]] = {
 def rows_refused(refused: Mapping[str, int]) -> int:
     """How many rows the counts keep out: those of scope ``row``."""
     return sum(
-        count
-        for code, count in refused.items()
-        if code in REASONS and REASONS[code].scope == "row"
+        count for code, count in refused.items() if code in REASONS and REASONS[code].scope == "row"
     )

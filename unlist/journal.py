@@ -115,20 +115,32 @@ class Journal:
     def _carry_out(self, entry: Mapping[str, Any]) -> None:
         touched = set()
         for name, staged in entry["moves"].items():
-            final = self._target / name
+            final = self._inside(name)
             self._folder_make(final.parent)
-            if (self.stage / staged).exists():  # else it was moved before a crash
-                (self.stage / staged).replace(final)
+            new = self.stage / Path(staged).name
+            if new.exists():  # else it was moved before a crash
+                new.replace(final)
             touched.add(final.parent)
         for name in entry["removals"]:
-            (self._target / name).unlink(missing_ok=True)
-            touched.add((self._target / name).parent)
+            final = self._inside(name)
+            final.unlink(missing_ok=True)
+            touched.add(final.parent)
         for folder in touched:
             durable.folder_sync(folder)
         self._note(entry["record"])
         if self._journal.exists():
             self._journal.unlink()
             durable.folder_sync(self.folder)
+
+    def _inside(self, name: str) -> Path:
+        """A file of the target; a journal that came with a dataset may not reach out of it."""
+        final = self._target / name
+        if not final.parent.resolve().is_relative_to(self._target.resolve()):
+            raise RunMismatch(
+                f"The journal in {self.folder} names a file outside this folder, so it is not "
+                "ours; delete that folder before going on."
+            )
+        return final
 
     def _folder_make(self, folder: Path) -> None:
         missing = [folder, *folder.parents]

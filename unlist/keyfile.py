@@ -7,7 +7,7 @@ gives the same bytes; reading refuses a file that breaks a rule instead of searc
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -122,12 +122,3 @@ def _file_leaves(kind: str, keys: Keys) -> Iterator[bytes]:
     raw = np.ascontiguousarray(keys).tobytes()
     for start in range(0, len(raw), KEY_BYTES):
         yield leaf_hash(leaf_data(kind, raw[start : start + KEY_BYTES]))
-
-
-def keys_by_path(folder: Path, paths: Iterable[str]) -> Mapping[str, Keys]:
-    """The keys of several files of one release.
-
-    Raises:
-        KeyFileInvalid: one of them cannot be read or breaks a rule.
-    """
-    return {path: keyfile_read(folder / path) for path in paths}

@@ -325,3 +325,22 @@ def test_a_digest_of_no_url_list_matches_rows_without_address(
     shard_make(tmp_path / "data", "0", keys_of(2))
     listed: Listed = {"sha256": [sha256(BY_DIGEST).upper()], "url": [url("none")]}
     assert apply(tmp_path / "data", blocklist(listed), out=tmp_path / "c").rows_removed == 1
+
+
+@pytest.mark.parametrize("name", ["../victim", "/victim", "sub/../../victim", "link/victim"])
+def test_a_journal_that_came_with_a_dataset_reaches_nothing_outside(
+    dataset: Path, blocklist: Make, tmp_path: Path, name: str
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("somebody's", "utf-8")
+    (dataset / "link").symlink_to(tmp_path)
+    stage = dataset / ".unlist-apply" / "stage"
+    stage.mkdir(parents=True)
+    (stage / "000000").write_text("planted", "utf-8")
+    away = str(victim) if name == "/victim" else name
+    for planted in ({"moves": {away: "000000"}, "removals": []}, {"moves": {}, "removals": [away]}):
+        entry = {"record": {"name": "x"}, **planted}
+        (dataset / ".unlist-apply" / "journal.json").write_text(json.dumps(entry), "utf-8")
+        with pytest.raises(RunMismatch, match="names a file outside this folder"):
+            apply(dataset, blocklist(LISTED), out=None)
+        assert victim.read_text("utf-8") == "somebody's"
