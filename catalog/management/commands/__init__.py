@@ -1,0 +1,1 @@
+"""Operator commands of the catalog; ``docs/operators.md`` lists them."""

@@ -1,0 +1,133 @@
+"""The one way to search the indexes: requests and ``match_images`` both come through here.
+
+For workers and operator commands only: this module loads the index and encoder libraries.
+Opened groups are memory maps, so keeping them costs little and the pages are shared between
+processes.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from catalog.indexing import group_mark_failed
+from catalog.models import Group
+from catalog.selectors import encoders_in_use, groups_ready
+from indexer.decode import ImageRefused
+from indexer.encoder import Encoder, load_encoder
+from indexer.evidence import Match, conclude
+from indexer.fingerprint import Fingerprint, fingerprint_photo
+from indexer.group import IndexGroup
+from indexer.hits import GroupHits
+from indexer.manifest import EncoderMismatch, GroupUnreadable
+
+__all__ = [
+    "MatchRecord",
+    "conclude",
+    "group_search",
+    "match_as_json",
+    "match_photo",
+    "photo_fingerprint",
+]
+
+
+@dataclass(frozen=True)
+class MatchRecord:
+    """What one photo matched, or in words why it was not looked up."""
+
+    status: Literal["ok", "rejected"]
+    error: str | None = None
+    matches: list[Match] = field(default_factory=list)
+    flags: tuple[str, ...] = ()
+
+    def as_json(self, image: str) -> dict[str, Any]:
+        """The match record of INTERFACES.md, for the file name ``image``."""
+        return {
+            "image": image,
+            "status": self.status,
+            "error": self.error,
+            "flags": list(self.flags),
+            "matches": [match_as_json(match) for match in self.matches],
+        }
+
+
+def match_as_json(match: Match) -> dict[str, Any]:
+    """The match of INTERFACES.md."""
+    return {
+        "dataset": match.dataset,
+        "key": match.key,
+        "row": {"shard": match.shard, "index": match.index},
+        "url": match.url,
+        "kind": match.kind,
+        "score": match.score,
+        "evidence": asdict(match.evidence),
+    }
+
+
+def match_photo(
+    data: bytes, *, datasets: Collection[str] | None = None, top: int = 20
+) -> MatchRecord:
+    """Search every ready group for one photo, at once and without a request.
+
+    Args:
+        data: the image file as received.
+        datasets: names to search; ``None`` for all.
+        top: the most matches to return.
+
+    Raises:
+        GroupUnreadable: a group that should be searched cannot be; it is marked as failed.
+    """
+    try:
+        fingerprint = photo_fingerprint(data, encoders_in_use(datasets))
+    except ImageRefused as refusal:
+        return MatchRecord("rejected", error=refusal.sentence)
+    hits = [
+        hit
+        for group in groups_ready(datasets)
+        for hit in group_search(group, [fingerprint], top=top)
+    ]
+    return MatchRecord("ok", matches=conclude(hits, top=top), flags=fingerprint.flags)
+
+
+def photo_fingerprint(data: bytes, encoders: Collection[str]) -> Fingerprint:
+    """Fingerprint a photo with the named encoders, which stay loaded.
+
+    Raises:
+        ImageRefused: the bytes are no picture that is read.
+        EncoderUnavailable: an encoder cannot be loaded here.
+    """
+    return fingerprint_photo(data, [_encoder(name) for name in encoders])
+
+
+def group_search(group: Group, fingerprints: Sequence[Fingerprint], *, top: int) -> list[GroupHits]:
+    """Raw evidence from one group, one ``GroupHits`` per fingerprint, in order.
+
+    Raises:
+        GroupUnreadable: the index cannot be read; the group is marked as failed.
+        EncoderMismatch: a fingerprint lacks the group's encoder; the group stays as it is.
+    """
+    try:
+        return _opened(group.path, group.manifest_sha256).search(fingerprints, top=top)
+    except EncoderMismatch:
+        raise
+    except GroupUnreadable as error:
+        _opened.cache_clear()
+        group_mark_failed(group=group, error=error)
+        raise
+
+
+@lru_cache(maxsize=256)
+def _opened(path: Path, manifest_sha256: str) -> IndexGroup:
+    """An opened group; a group that was indexed again has another digest and is opened anew."""
+    opened = IndexGroup.open(path)
+    if opened.manifest.sha256 != manifest_sha256:
+        raise GroupUnreadable(
+            f"{path} is not the index that was recorded: run index_dataset to build it again."
+        )
+    return opened
+
+
+@lru_cache(maxsize=4)
+def _encoder(name: str) -> Encoder:
+    return load_encoder(name)
