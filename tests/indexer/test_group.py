@@ -1,0 +1,336 @@
+"""Building an index and searching it, with real hashes and the simple encoder."""
+
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from indexer.build import build_group
+from indexer.evidence import Match, conclude
+from indexer.fingerprint import Fingerprint, fingerprint_photo, fingerprint_url
+from indexer.group import IndexGroup
+from indexer.hits import GroupHits
+from indexer.manifest import MANIFEST_FILE, EncoderMismatch, GroupManifest, GroupUnreadable
+from indexer.testing import ThumbnailEncoder
+from tests.indexer.pictures import batch, encoded, picture, row
+
+ENCODER = ThumbnailEncoder()
+PHOTOS = 12
+
+
+def stored_rows() -> list[dict[str, Any]]:
+    rows = [row(number, encoded(picture(number), quality=95)) for number in range(PHOTOS)]
+    rows[3]["sha256"] = hashlib.sha256(b"the download").hexdigest()
+    rows[4]["url"] = None
+    rows[5]["offset"] = 512
+    rows += [
+        row(PHOTOS, b"no picture"),
+        row(PHOTOS + 1, encoded(Image.new("RGB", (200, 200)))),
+        row(PHOTOS + 2, None),
+        row(PHOTOS + 3, rows[0]["image"]),
+    ]
+    return rows
+
+
+def build(
+    out: Path, rows: list[dict[str, Any]], *, refused: Counter[str] | None = None, at_once: int = 5
+) -> GroupManifest:
+    parts: Iterable[Any] = (batch(rows[i : i + at_once]) for i in range(0, len(rows), at_once))
+    return build_group(
+        out,
+        parts,
+        encoder=ENCODER,
+        dataset="tiny",
+        group=7,
+        shards=[{"name": "00000", "rows": len(rows)}],
+        refused=Counter() if refused is None else refused,
+        progress=lambda _: None,
+    )
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("indexes") / "7"
+    build(out, stored_rows())
+    return out
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def photo(image: Image.Image, **options: Any) -> Fingerprint:
+    return fingerprint_photo(encoded(image, **options), [ENCODER])
+
+
+def matches(path: Path, query: Fingerprint) -> list[Match]:
+    return conclude(IndexGroup.open(path).search([query], top=20), top=20)
+
+
+def test_the_manifest_tells_what_is_in_the_index(tmp_path: Path) -> None:
+    refused = Counter({"failed_to_download": 2})
+    done: list[int] = []
+    rows = stored_rows()
+    manifest = build_group(
+        tmp_path / "7",
+        [batch(rows[:5]), batch(rows[5:])],
+        encoder=ENCODER,
+        dataset="tiny",
+        group=7,
+        shards=[{"name": "00000"}],
+        refused=refused,
+        progress=done.append,
+    )
+    assert (manifest.dataset, manifest.group) == ("tiny", 7)
+    assert (manifest.rows, manifest.pictured) == (len(rows), PHOTOS + 1)
+    assert refused == {"failed_to_download": 2, "unknown_format": 1, "too_plain": 1}
+    assert manifest.refused == dict(refused)
+    assert manifest.encoder.name == ENCODER.name
+    assert manifest.shards == ({"name": "00000"},)
+    assert sum(done) == len(rows)
+    group = IndexGroup.open(tmp_path / "7")
+    assert group.manifest == manifest
+    group.verify()
+    assert {file.name for file in manifest.files} | {MANIFEST_FILE} == set(names(tmp_path / "7"))
+    assert names(tmp_path) == ["7"]
+    assert (
+        manifest.sha256 == hashlib.sha256((tmp_path / "7" / MANIFEST_FILE).read_bytes()).hexdigest()
+    )
+
+
+def test_nothing_in_an_index_is_a_pickle(built: Path) -> None:
+    for path in built.glob("*.npy"):
+        assert np.load(path, allow_pickle=False).dtype.kind in "iu"
+    json.loads((built / MANIFEST_FILE).read_text())
+
+
+def test_the_stored_file_and_the_recorded_digest_are_exact(built: Path) -> None:
+    stored = fingerprint_photo(stored_rows()[0]["image"], [ENCODER])
+    found = matches(built, stored)
+    assert {(match.key, match.kind, match.score) for match in found[:2]} == {
+        ("000000000", "exact", 1.0),
+        (f"{PHOTOS + 3:09d}", "exact", 1.0),
+    }
+    assert found[0].evidence.digest
+    assert found[0].evidence.pdq == found[0].evidence.phash == 0
+    download = fingerprint_url("https://example.org/nothing")
+    recorded = Fingerprint.from_bytes(download.to_bytes())
+    assert matches(built, recorded) == []
+
+
+@pytest.mark.parametrize("number", [2, PHOTOS, PHOTOS + 1, PHOTOS + 2])
+def test_a_url_finds_its_row_with_or_without_a_picture(built: Path, number: int) -> None:
+    (found,) = matches(built, fingerprint_url(f"https://example.org/{number}.jpg"))
+    assert (found.key, found.index, found.kind) == (f"{number:09d}", number, "exact")
+    assert found.evidence.cosine is None
+
+
+def test_a_match_carries_its_row(built: Path) -> None:
+    found = matches(built, photo(picture(5), quality=40))[0]
+    assert (found.dataset, found.group, found.shard, found.index) == ("tiny", 7, "00000", 5)
+    assert (found.url, found.offset) == ("https://example.org/5.jpg", 512)
+    assert matches(built, photo(picture(4), quality=40))[0].url is None
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda image: image.resize((160, 120)),
+        lambda image: ImageOps.grayscale(image).convert("RGB"),
+        ImageOps.mirror,
+        lambda image: image.rotate(90, expand=True),
+        lambda image: ImageOps.expand(image, 60, "white"),
+    ],
+    ids=["resized", "grey", "mirrored", "turned", "framed"],
+)
+def test_an_altered_photo_is_a_copy_of_its_row_alone(built: Path, alter: Any) -> None:
+    found = matches(built, photo(alter(picture(6)), quality=60))
+    assert [match.key for match in found if match.kind == "copy"] == ["000000006"]
+    assert found[0].key == "000000006"
+    assert found[0].score > 0.99
+
+
+def test_a_stranger_is_no_copy(built: Path) -> None:
+    assert [match for match in matches(built, photo(picture(99))) if match.kind != "similar"] == []
+
+
+def test_black_frames_match_by_digest_alone(built: Path) -> None:
+    plain = Image.new("RGB", (200, 200))
+    assert matches(built, photo(plain, quality=50)) == []
+    (found,) = matches(built, photo(plain))
+    assert (found.index, found.kind) == (PHOTOS + 1, "exact")
+
+
+def test_a_batch_of_queries_is_answered_as_each_alone(built: Path) -> None:
+    group = IndexGroup.open(built)
+    queries = [
+        photo(picture(1), quality=30),
+        fingerprint_url("https://example.org/2.jpg"),
+        photo(Image.new("RGB", (64, 64))),
+        photo(picture(50)),
+        photo(ImageOps.mirror(picture(3))),
+    ]
+    together = group.search(queries, top=5)
+    alone = [group.search([query], top=5)[0] for query in queries]
+    assert [hits.to_bytes() for hits in together] == [hits.to_bytes() for hits in alone]
+    assert group.search([], top=5) == []
+
+
+def test_hits_survive_the_way_through_bytes(built: Path) -> None:
+    (hits,) = IndexGroup.open(built).search([photo(picture(1))], top=5)
+    other = GroupHits.from_bytes(hits.to_bytes())
+    assert other.candidates == hits.candidates
+    assert other.to_bytes() == hits.to_bytes()
+
+
+def test_two_groups_are_concluded_as_one(tmp_path: Path) -> None:
+    rows = stored_rows()
+    build(tmp_path / "whole", rows)
+    build(tmp_path / "a", rows[:7])
+    build(tmp_path / "b", rows[7:])
+    query = photo(picture(8), quality=30)
+    hits = {
+        name: IndexGroup.open(tmp_path / name).search([query], top=20)[0]
+        for name in ("whole", "a", "b")
+    }
+    whole = conclude([hits["whole"]], top=20)
+    assert conclude([hits["a"], hits["b"]], top=20) == whole
+    assert conclude([hits["b"], hits["a"]], top=20) == whole
+    assert whole[0].key == "000000008"
+
+
+def test_an_index_of_another_encoder_refuses_the_query_by_name(built: Path) -> None:
+    other = fingerprint_photo(encoded(picture(1)), [ThumbnailEncoder("other/8")])
+    with pytest.raises(EncoderMismatch, match=r"thumbnail/8.*other/8"):
+        IndexGroup.open(built).search([other], top=5)
+
+
+def test_an_index_of_another_version_of_the_encoder_refuses_the_query(built: Path) -> None:
+    newer = ThumbnailEncoder()
+    newer.preprocessing = "another way"
+    query = fingerprint_photo(encoded(picture(1)), [newer])
+    with pytest.raises(EncoderMismatch, match=r"another version.*index_dataset"):
+        IndexGroup.open(built).search([query], top=5)
+
+
+def test_an_empty_group_can_be_searched(tmp_path: Path) -> None:
+    assert build(tmp_path / "0", []).rows == 0
+    assert matches(tmp_path / "0", photo(picture(1))) == []
+    build(tmp_path / "1", [row(0, None)])
+    assert matches(tmp_path / "1", photo(picture(1))) == []
+
+
+def test_vectors_are_faiss_flat_and_equal_to_the_encoders(built: Path) -> None:
+    index = faiss.read_index(str(built / "vectors.faiss"))
+    assert isinstance(index, faiss.IndexFlatIP)
+    stored = index.reconstruct_n(0, PHOTOS)
+    images = [Image.open(io.BytesIO(r["image"])) for r in stored_rows()[:PHOTOS]]
+    assert np.allclose(stored, ENCODER.embed(images))
+
+
+# --- damage -------------------------------------------------------------------
+
+
+def test_a_missing_index_is_unreadable(tmp_path: Path) -> None:
+    with pytest.raises(GroupUnreadable, match="index_dataset"):
+        IndexGroup.open(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("hurt", ["gone", "short", "long"])
+def test_a_damaged_file_is_seen_on_opening(tmp_path: Path, hurt: str) -> None:
+    manifest = build(tmp_path / "7", stored_rows())
+    for file in manifest.files:
+        path = tmp_path / "7" / file.name
+        content = path.read_bytes()
+        if hurt == "gone":
+            path.unlink()
+        else:
+            path.write_bytes(content[:-1] if hurt == "short" else content + b"\0")
+        with pytest.raises(GroupUnreadable, match="damaged"):
+            IndexGroup.open(tmp_path / "7")
+        path.write_bytes(content)
+    IndexGroup.open(tmp_path / "7").verify()
+
+
+def test_a_flipped_bit_is_seen_by_verify(tmp_path: Path) -> None:
+    manifest = build(tmp_path / "7", stored_rows())
+    for file in manifest.files:
+        path = tmp_path / "7" / file.name
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        with pytest.raises(GroupUnreadable, match="damaged"):
+            IndexGroup.open(tmp_path / "7").verify()
+        path.write_bytes(content)
+
+
+def test_scrambled_headers_are_unreadable_not_a_crash(tmp_path: Path) -> None:
+    manifest = build(tmp_path / "7", stored_rows())
+    for file in manifest.files:
+        path = tmp_path / "7" / file.name
+        content = path.read_bytes()
+        # An Arrow file is read from its end, the others from their beginning.
+        arrow = path.suffix == ".arrow"
+        path.write_bytes(content[:-64] + bytes(64) if arrow else bytes(64) + content[64:])
+        with pytest.raises(GroupUnreadable):
+            IndexGroup.open(tmp_path / "7")
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "change", [{"schema": 99}, {"rows": 1}, {"pictured": 1}, {"files": [{"name": "../x"}]}, None]
+)
+def test_a_manifest_that_does_not_fit_is_refused(
+    tmp_path: Path, change: dict[str, Any] | None
+) -> None:
+    build(tmp_path / "7", stored_rows())
+    path = tmp_path / "7" / MANIFEST_FILE
+    facts = json.loads(path.read_text())
+    path.write_text("{" if change is None else json.dumps(facts | change))
+    with pytest.raises(GroupUnreadable, match="index_dataset again"):
+        IndexGroup.open(tmp_path / "7")
+
+
+def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def failing() -> Iterable[Any]:
+        yield batch(stored_rows())
+        raise OSError("the disk went away")
+
+    with pytest.raises(OSError, match="disk"):
+        build_group(
+            tmp_path / "7",
+            failing(),
+            encoder=ENCODER,
+            dataset="tiny",
+            group=7,
+            shards=[],
+            refused=Counter(),
+            progress=lambda _: None,
+        )
+    assert names(tmp_path) == []
+
+
+def test_what_a_killed_build_left_is_cleared_by_the_next(tmp_path: Path) -> None:
+    left = tmp_path / ".7.killed"
+    left.mkdir()
+    (left / "rows.arrow").write_bytes(b"half")
+    other = tmp_path / ".17.other"
+    other.mkdir()
+    build(tmp_path / "7", stored_rows())
+    assert names(tmp_path) == [".17.other", "7"]
+
+
+def test_an_open_group_outlives_its_replacement(tmp_path: Path) -> None:
+    build(tmp_path / "7", stored_rows())
+    old = IndexGroup.open(tmp_path / "7")
+    build(tmp_path / "7", stored_rows()[:3])
+    assert conclude(old.search([photo(picture(6))], top=5), top=5)[0].key == "000000006"
+    assert IndexGroup.open(tmp_path / "7").manifest.rows == 3
+    assert names(tmp_path) == ["7"]

@@ -1,0 +1,25 @@
+"""The web process decodes pictures without the libraries that fill a worker."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "faiss", "imagehash", "pdqhash", "open_clip", "timm", "scipy", "django"}
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("indexer", HEAVY | {"numpy", "PIL"}),
+        ("indexer.decode", HEAVY),
+        ("indexer.evidence", HEAVY),
+        ("indexer.hits", HEAVY),
+        ("indexer.fingerprint", {"torch", "faiss", "open_clip", "timm", "django"}),
+        ("indexer.group", {"torch", "open_clip", "timm", "django"}),
+    ],
+)
+def test_a_module_brings_in_no_more_than_it_needs(module: str, unwanted: set[str]) -> None:
+    script = f"import sys, {module}; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert unwanted.isdisjoint(run.stdout.split())
