@@ -14,6 +14,8 @@ from django.utils.safestring import SafeString
 
 from removal import admin_review, desk_words
 from removal.models import AuditEntry, Kind, RemovalRequest, State, today
+from removal.pages import error_page
+from removal.secrets import SecretUnavailable
 
 if TYPE_CHECKING:  # generic in the stubs alone
     RequestAdmin = admin.ModelAdmin[RemovalRequest]
@@ -100,7 +102,11 @@ class RemovalRequestAdmin(RequestAdmin):
     @admin.display(description="Found")
     def found(self, item: Any) -> str:
         """Counts by kind."""
-        counts = ((item.exact_rows, "exact"), (item.copy_rows, "copy"), (item.similar_rows, "similar"))
+        counts = (
+            (item.exact_rows, "exact"),
+            (item.copy_rows, "copy"),
+            (item.similar_rows, "similar"),
+        )
         return ", ".join(f"{count} {kind}" for count, kind in counts if count) or "nothing"
 
     @admin.display(description="Sent")
@@ -132,7 +138,12 @@ class RemovalRequestAdmin(RequestAdmin):
 
     def review_view(self, request: HttpRequest, **names: Any) -> HttpResponse:
         """Show one request."""
-        return admin_review.review(request, site=self.admin_site, **names)
+        try:
+            return admin_review.review(request, site=self.admin_site, **names)
+        except SecretUnavailable as missing:
+            return error_page(
+                request, 503, "Keys are missing", [str(missing)], onward=("/admin/", "Back")
+            )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Requests come from the public side alone."""

@@ -34,6 +34,7 @@ from removal.review import (
     request_decide,
     request_extend,
 )
+from removal.secrets import SecretUnavailable
 from removal.selectors import CandidateView, RequestGone, ReviewCase, review_case
 from removal.wording import OPEN
 
@@ -196,7 +197,7 @@ def _framed_by_us(request: HttpRequest, response: HttpResponse) -> HttpResponse:
 def _revealed(reveal: Callable[[], bytes | None]) -> dict[str, str]:
     try:
         picture = reveal()
-    except RequestGone as gone:
+    except (RequestGone, SecretUnavailable) as gone:
         return {"missing": str(gone)}
     if picture is None:
         return {

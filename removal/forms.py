@@ -43,7 +43,9 @@ class CategoryChoice:
     hint: str = ""
 
 
-FORMAT_NAMES: Final = ", ".join({"WEBP": "WebP", "HEIF": "HEIC"}.get(name, name) for name in FORMATS)
+FORMAT_NAMES: Final = ", ".join(
+    {"WEBP": "WebP", "HEIF": "HEIC"}.get(name, name) for name in FORMATS
+)
 ACCEPT: Final = ",".join(
     f"image/{name.lower()}" for name in [*FORMATS, *(["HEIC"] if "HEIF" in FORMATS else [])]
 )

@@ -1,8 +1,8 @@
-"""The public pages and the health checks. No address ever holds a receipt."""
+"""The public pages. No address ever holds a receipt."""
 
 from django.urls import path
 
-from removal import health, views
+from removal import views
 
 app_name = "removal"
 
@@ -13,6 +13,4 @@ urlpatterns = [
     path("status/withdraw/", views.status_withdraw, name="status-withdraw"),
     path("datasets/", views.datasets, name="datasets"),
     path("privacy/", views.privacy, name="privacy"),
-    path("health/live", health.live, name="health-live"),
-    path("health/ready", health.ready, name="health-ready"),
 ]

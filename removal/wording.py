@@ -106,7 +106,7 @@ def _review_step(status: Status) -> Step:
 def _decision_step(status: Status) -> Step:
     if status["state"] in DECIDED:
         outcome = (status.get("decision") or {}).get("outcome", status["state"])
-        return Step("done", "Decided", OUTCOME_WORDS.get(outcome, OUTCOME_WORDS["approved"]))
+        return Step("done", "Decided", OUTCOME_WORDS.get(str(outcome), OUTCOME_WORDS["approved"]))
     return Step("next", "Decision", f"By {day(status['due_on'])} at the latest.")
 
 

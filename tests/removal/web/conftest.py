@@ -1,8 +1,5 @@
 """What the tests of the site share: a browser that checks what the site may rely on."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -12,11 +9,9 @@ from tests.removal import factories
 
 
 @pytest.fixture(autouse=True)
-def _site(db: None, _own_folders: None, settings: Any, tmp_path: Path) -> None:
-    """Make keys, and an empty folder for the static files that nobody collected."""
+def _site(db: None, _own_folders: None) -> None:
+    """Make the keys that every page needs."""
     factories.secrets_made()
-    settings.STATIC_ROOT = tmp_path / "static"
-    settings.STATIC_ROOT.mkdir()
 
 
 @pytest.fixture

@@ -67,9 +67,7 @@ def test_forms_need_their_token() -> None:
 # --- the policy ------------------------------------------------------------------------------
 
 
-def test_pages_have_a_strict_policy_and_nothing_inline(
-    visitor: Client, maintainer: Client
-) -> None:
+def test_pages_have_a_strict_policy_and_nothing_inline(visitor: Client, maintainer: Client) -> None:
     case = factories.in_review()
     pages = [visitor.get("/admin/login/")]
     pages += [maintainer.get(address) for address in ("/admin/", QUEUE, _address(case))]
@@ -184,7 +182,9 @@ def test_no_picture_travels_unasked(maintainer: Client) -> None:
 
 def test_revealing_a_photo_is_noted(maintainer: Client) -> None:
     case = factories.in_review()
-    [frame] = [one for one in _frames(maintainer.get(_address(case)).content.decode()) if "photo" in one]
+    [frame] = [
+        one for one in _frames(maintainer.get(_address(case)).content.decode()) if "photo" in one
+    ]
     shown = maintainer.post(frame)
     assert '<img src="data:image/jpeg;base64,' in shown.content.decode()
     assert "no-store" in shown.headers["Cache-Control"]
@@ -211,6 +211,17 @@ def test_picture_that_is_gone_says_so(maintainer: Client, monkeypatch: pytest.Mo
     assert "was deleted" in maintainer.post(f"{QUEUE}photo/{photo}/").content.decode()
 
 
+def test_process_without_the_reviewers_key_says_so(maintainer: Client, settings: Any) -> None:
+    case = factories.in_review()
+    elsewhere = settings.UNLIST.secret_dir / "absent"
+    settings.UNLIST = settings.UNLIST.model_copy(update={"secret_dir": elsewhere})
+    answer = maintainer.get(_address(case))
+    assert answer.status_code == 503
+    assert "Keys are missing" in answer.content.decode()
+    photo = case.request.photos.get().pk
+    assert "<img" not in maintainer.post(f"{QUEUE}photo/{photo}/").content.decode()
+
+
 def test_unknown_request(maintainer: Client) -> None:
     address = f"{QUEUE}00000000-0000-4000-8000-000000000000/change/"
     assert maintainer.get(address).status_code == 404
@@ -222,9 +233,7 @@ def test_unknown_request(maintainer: Client) -> None:
 
 def test_approving_all_of_a_kind(maintainer: Client) -> None:
     case = factories.in_review()
-    answer = maintainer.post(
-        _address(case), _decision(approve_kind=["exact", "copy"]), follow=True
-    )
+    answer = maintainer.post(_address(case), _decision(approve_kind=["exact", "copy"]), follow=True)
     text = answer.content.decode()
     assert case.request.state == State.APPROVED
     assert "Recorded: approved." in text

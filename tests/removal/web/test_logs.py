@@ -18,7 +18,15 @@ MARKS = {
     "url": "marked-url",
     "word": "marked-word",
 }
-BROWSER = {"REMOTE_ADDR": MARKS["address"], "HTTP_USER_AGENT": MARKS["agent"]}
+
+
+def _visitor() -> Client:
+    return Client(
+        enforce_csrf_checks=True,
+        raise_request_exception=False,
+        headers={"User-Agent": MARKS["agent"]},
+        REMOTE_ADDR=MARKS["address"],
+    )
 
 
 class Everything(logging.Handler):
@@ -43,12 +51,12 @@ def said() -> Iterator[Everything]:
 
 
 def test_marked_values_reach_no_log(said: Everything, capfd: pytest.CaptureFixture[str]) -> None:
-    visitor = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    visitor = _visitor()
     name = f"{MARKS['file name']}.jpg"
     good = {"note": MARKS["note"], "urls": f"https://a.example/{MARKS['url']}"}
-    taken = visitor.post("/request/", form(photo(name=name), **good), **BROWSER)
+    taken = visitor.post("/request/", form(photo(name=name), **good))
     assert taken.status_code == 201
-    answer = visitor.post("/api/v1/requests/", {"photos": photo(name=name), **good}, **BROWSER)
+    answer = visitor.post("/api/v1/requests/", {"photos": photo(name=name), **good})
     receipt = answer.json()["receipt"]
     mistyped = receipt[:-1] + ("0" if receipt[-1] != "0" else "1")
     _every_fault(visitor, name, receipt, mistyped)
@@ -60,23 +68,22 @@ def test_marked_values_reach_no_log(said: Everything, capfd: pytest.CaptureFixtu
 def _every_fault(visitor: Client, name: str, receipt: str, mistyped: str) -> None:
     bad = photo(factories.PLAIN, name)
     answers = [
-        visitor.post("/request/", form(bad, note=MARKS["note"]), **BROWSER),
-        visitor.post("/request/", form(bad, ticket=MARKS["word"]), **BROWSER),
-        visitor.post("/request/", form(bad, note=MARKS["note"] * 30_000), **BROWSER),
-        visitor.post("/request/", form(bad), HTTP_ORIGIN="https://evil.example", **BROWSER),
-        visitor.post("/status/", {"receipt": receipt}, **BROWSER),
-        visitor.post("/status/", {"receipt": mistyped}, **BROWSER),
-        visitor.post("/status/withdraw/", {"receipt": receipt, "confirm": "yes"}, **BROWSER),
-        visitor.post("/api/v1/requests/", {"photos": bad, "note": MARKS["note"]}, **BROWSER),
+        visitor.post("/request/", form(bad, note=MARKS["note"])),
+        visitor.post("/request/", form(bad, ticket=MARKS["word"])),
+        visitor.post("/request/", form(bad, note=MARKS["note"] * 30_000)),
+        visitor.post("/request/", form(bad), headers={"Origin": "https://evil.example"}),
+        visitor.post("/status/", {"receipt": receipt}),
+        visitor.post("/status/", {"receipt": mistyped}),
+        visitor.post("/status/withdraw/", {"receipt": receipt, "confirm": "yes"}),
+        visitor.post("/api/v1/requests/", {"photos": bad, "note": MARKS["note"]}),
         visitor.post(
             "/api/v1/status/",
             json.dumps({"receipt": mistyped}),
             content_type="application/json",
-            **BROWSER,
         ),
-        visitor.get(f"/{MARKS['word']}/", **BROWSER),
-        visitor.get(f"/api/v1/{MARKS['word']}/", **BROWSER),
-        visitor.get("/", HTTP_HOST=f"{MARKS['word']}.example", **BROWSER),
+        visitor.get(f"/{MARKS['word']}/"),
+        visitor.get(f"/api/v1/{MARKS['word']}/"),
+        visitor.get("/", headers={"Host": f"{MARKS['word']}.example"}),
     ]
     statuses = [answer.status_code for answer in answers]
     assert statuses == [400, 400, 413, 403, 200, 400, 200, 400, 400, 404, 404, 400]
@@ -89,9 +96,9 @@ def test_fault_of_ours_does_not_log_what_was_sent(
         raise RuntimeError("broken on purpose")
 
     monkeypatch.setattr("removal.views.request_submit", broken)
-    visitor = Client(raise_request_exception=False)
+    visitor = _visitor()
     fields = form(photo(name=f"{MARKS['file name']}.jpg"), note=MARKS["note"])
-    answer = visitor.post("/request/", fields, **BROWSER)
+    answer = visitor.post("/request/", fields)
     logged = "\n".join(said.lines)
     assert answer.status_code == 500
     assert "broken on purpose" in logged

@@ -29,7 +29,9 @@ def test_photo_gives_a_receipt_that_opens_the_request(visitor: Client) -> None:
 
 
 def test_address_alone_is_enough(visitor: Client) -> None:
-    answer = visitor.post("/request/", form(urls="https://a.example/1.jpg\r\n\r\nhttp://b.example/"))
+    answer = visitor.post(
+        "/request/", form(urls="https://a.example/1.jpg\r\n\r\nhttp://b.example/")
+    )
     assert answer.status_code == 201
     assert RemovalRequest.objects.get().link_count == 2
     assert "2 web addresses" in answer.content.decode()
