@@ -4,7 +4,7 @@ from typing import Any
 
 import dj_database_url
 
-from config.environ import BASE_DIR, environment_read
+from config.environ import environment_read
 from config.secret_key import secret_key_read
 
 UNLIST = environment_read()
@@ -32,6 +32,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "removal.headers.HeadersMiddleware",  # first, so that static files get the headers too
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -154,6 +155,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = UNLIST.served_over_https
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
 CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 8 * 60 * 60
+CSRF_FAILURE_VIEW = "removal.problem_pages.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [UNLIST.public_url]
 AUTH_PASSWORD_VALIDATORS = [
     {
@@ -169,8 +171,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
-WHITENOISE_USE_FINDERS = True  # files come from the apps: no collectstatic needed on one machine
+WHITENOISE_USE_FINDERS = True  # the few files come from the apps: there is nothing to collect
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},  # no media, ever
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
@@ -185,6 +186,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
+        "faiss": {"level": "WARNING"},  # tells at every start which processor it found
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "level": "ERROR", "propagate": True},
         # The host header and the path are the client's words: errors alone are kept.

@@ -4,6 +4,12 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from removal import health
+
+_health: list[URLPattern | URLResolver] = [
+    path("health/live", health.live),
+    path("health/ready", health.ready),
+]
 _public: list[URLPattern | URLResolver] = [
     path("", include("removal.urls")),
     path("", include("releases.urls")),
@@ -14,7 +20,7 @@ _staff: list[URLPattern | URLResolver] = [path("admin/", admin.site.urls)]
 
 _BY_ROLE = {"all": _public + _staff, "public": _public, "staff": _staff}
 
-urlpatterns = _BY_ROLE.get(settings.UNLIST.role, _public + _staff)
+urlpatterns = _health + _BY_ROLE.get(settings.UNLIST.role, [])
 
 handler400 = "removal.views.bad_request"
 handler403 = "removal.views.forbidden"

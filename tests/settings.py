@@ -16,7 +16,3 @@ os.environ.update(
 from config.settings import *  # noqa: E402, F403 - the environment above comes first
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick, for tests alone
-
-# WhiteNoise warns of a missing folder, and warnings are errors here.
-STATIC_ROOT = _HOME / "static"
-STATIC_ROOT.mkdir(exist_ok=True)
