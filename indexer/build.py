@@ -154,10 +154,13 @@ def _ahead(batches: Iterable[pa.RecordBatch]) -> Iterator[_Prepared]:
 
 
 def _small(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Cut batches so that their decoded pictures, 8 MB each at most, stay few."""
+    """Cut batches so that their decoded pictures, 8 MB each at most, stay few.
+
+    The rows are copied out: of a slice, pyarrow's cast and `ascii_lower` together misread strings.
+    """
     for batch in batches:
         for start in range(0, batch.num_rows, _AT_ONCE):
-            yield batch.slice(start, _AT_ONCE)
+            yield batch.take(np.arange(start, min(start + _AT_ONCE, batch.num_rows)))
 
 
 def _prepare(batch: pa.RecordBatch) -> _Prepared:

@@ -5,6 +5,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from indexer.hits import GroupHits
 from indexer.manifest import MANIFEST_FILE, EncoderMismatch, GroupManifest, GroupUnreadable
 from indexer.testing import ThumbnailEncoder
 from tests.indexer.pictures import batch, encoded, picture, row
+from unlist.keys import row_key
 
 ENCODER = ThumbnailEncoder()
 PHOTOS = 12
@@ -112,7 +114,7 @@ def test_nothing_in_an_index_is_a_pickle(built: Path) -> None:
     json.loads((built / MANIFEST_FILE).read_text())
 
 
-def test_the_stored_file_and_the_recorded_digest_are_exact(built: Path) -> None:
+def test_the_stored_file_is_exact_in_every_row_that_has_it(built: Path) -> None:
     stored = fingerprint_photo(stored_rows()[0]["image"], [ENCODER])
     found = matches(built, stored)
     assert {(match.key, match.kind, match.score) for match in found[:2]} == {
@@ -121,9 +123,35 @@ def test_the_stored_file_and_the_recorded_digest_are_exact(built: Path) -> None:
     }
     assert found[0].evidence.digest
     assert found[0].evidence.pdq == found[0].evidence.phash == 0
-    download = fingerprint_url("https://example.org/nothing")
-    recorded = Fingerprint.from_bytes(download.to_bytes())
-    assert matches(built, recorded) == []
+    assert matches(built, fingerprint_url("https://example.org/nothing")) == []
+
+
+@pytest.mark.parametrize("offset", [0, 3])
+def test_every_row_of_a_long_batch_is_found_by_its_recorded_digest(
+    tmp_path: Path, offset: int
+) -> None:
+    """Digests of rows behind the first 32 were lost once: pyarrow misread slices of the batch."""
+    downloads = [f"download {number}".encode() for number in range(80)]
+    digests = [hashlib.sha256(download).hexdigest() for download in downloads]
+    rows = [row(number, None, sha256=digest) for number, digest in enumerate(digests)]
+    long = batch(rows)
+    build_group(
+        tmp_path / "7",
+        [long.slice(0, offset), long.slice(offset)],
+        encoder=ENCODER,
+        dataset="tiny",
+        group=7,
+        shards=[],
+        refused=Counter(),
+        progress=lambda _: None,
+    )
+    group = IndexGroup.open(tmp_path / "7")
+    queries = [
+        replace(fingerprint_url(""), digests=(("sha256", row_key("sha256", digest)),))
+        for digest in digests
+    ]
+    found = [conclude([hits], top=5) for hits in group.search(queries, top=5)]
+    assert [[match.index for match in matched] for matched in found] == [[n] for n in range(80)]
 
 
 @pytest.mark.parametrize("number", [2, PHOTOS, PHOTOS + 1, PHOTOS + 2])

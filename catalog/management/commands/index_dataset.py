@@ -10,10 +10,9 @@ from tqdm import tqdm
 from catalog.locks import IndexingElsewhere, indexing_lock
 from catalog.models import Dataset, Group
 from catalog.planning import Plan, groups_plan, groups_reopen
-from catalog.reports import reason_lines
+from catalog.reports import refusal_lines
 from catalog.selectors import DatasetUnknown, dataset_get, datasets_covered
 from shards import NotADataset, ShardFacts, ShardReader, UnknownFormat, open_dataset
-from shards.reasons import rows_refused
 
 if TYPE_CHECKING:
     from catalog.indexing import GroupIndexed
@@ -111,8 +110,7 @@ class Command(BaseCommand):
                 f"{adopted:,} groups were complete on disk already: taken as they are."
             )
         self.stdout.write(f"rows indexed: {sum(group.rows for group in done):,}")
-        self.stdout.write(f"rows refused: {rows_refused(refused):,}")
-        for line in reason_lines(refused):
+        for line in refusal_lines(refused):
             self.stdout.write(line)
 
     def _tell_coverage(self, dataset: Dataset) -> None:
