@@ -7,6 +7,7 @@ folder. A name that carries a version or a hash never changes its content: it ma
 
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -33,9 +34,13 @@ def metadata(request: HttpRequest, name: str) -> HttpResponseBase:
         data = path.read_bytes()
     except FileNotFoundError:
         raise Http404 from None
-    response = HttpResponse(data, content_type=_TYPES["json"])
     cache = ASK_EACH_TIME if name == "timestamp.json" else FOR_EVER
-    return _answer(request, response, hashlib.sha256(data).hexdigest(), cache)
+    return _answer(
+        request,
+        lambda: HttpResponse(data, content_type=_TYPES["json"]),
+        hashlib.sha256(data).hexdigest(),
+        cache,
+    )
 
 
 @require_safe
@@ -45,26 +50,26 @@ def target(request: HttpRequest, name: str) -> HttpResponseBase:
     path = places.repository_dir() / "targets" / name
     if match is None or not path.is_file():
         raise Http404
-    response = FileResponse(path.open("rb"), content_type=_TYPES[match[2]])
-    return _answer(request, response, match[1], FOR_EVER)
+    content_type = _TYPES[match[2]]
+    return _answer(
+        request,
+        lambda: FileResponse(path.open("rb"), content_type=content_type),
+        match[1],
+        FOR_EVER,
+    )
 
 
 def _answer(
-    request: HttpRequest, response: HttpResponseBase, etag: str, cache: str
+    request: HttpRequest, whole: Callable[[], HttpResponseBase], etag: str, cache: str
 ) -> HttpResponseBase:
+    """Answer 304 or 412 where the request's conditions say so, else with the whole file."""
+    response = get_conditional_response(request, etag=quote_etag(etag)) or whole()
     response.headers["ETag"] = quote_etag(etag)
     response.headers["Cache-Control"] = cache
     # Public by purpose, also for pages elsewhere: the same bytes for everyone, no cookie.
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    # Without a response of ours it gives a 304 or 412, or None: then ours is the answer.
-    other = get_conditional_response(request, etag=quote_etag(etag))
-    if other is None:
-        return response
-    response.close()
-    for name in ("ETag", "Cache-Control", "Access-Control-Allow-Origin"):
-        other.headers[name] = response.headers[name]
-    return other
+    return response
 
 
 def root_path() -> Path:

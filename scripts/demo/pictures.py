@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from scripts.sample.photos import HELD_OUT, PORTRAIT
 
-_CUT = 0.05  # off every edge
+_CUT = 0.04  # off every edge
 _PHONE = (540, 1170)
 
 
@@ -30,7 +30,7 @@ def pictures_make(folder: Path) -> list[Submitted]:
     screenshot(portrait).save(screen)
     other.write_bytes(HELD_OUT.read())
     return [
-        Submitted(copy, "the portrait, mirrored, 5 % cut off every edge, JPEG quality 60", True),
+        Submitted(copy, "the portrait, mirrored, 4 % cut off every edge, JPEG quality 60", True),
         Submitted(screen, "a phone's screenshot of the portrait in a social app", True),
         Submitted(other, "a portrait of somebody else, which the dataset does not hold", False),
     ]

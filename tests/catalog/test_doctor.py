@@ -107,13 +107,20 @@ def test_tables_of_another_version_are_an_error(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_database_that_cannot_be_written_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse, allow = {
+        "sqlite": ("PRAGMA query_only = 1", "PRAGMA query_only = 0"),
+        "postgresql": (
+            "SET default_transaction_read_only = on; SET transaction_read_only = on",
+            "SET default_transaction_read_only = off",
+        ),
+    }[connection.vendor]
     with connection.cursor() as cursor:
-        cursor.execute("PRAGMA query_only = 1")
+        cursor.execute(refuse)
     try:
         assert ids(check_database(None)) == ["unlist.E003"]
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("PRAGMA query_only = 0")
+            cursor.execute(allow)
 
 
 def test_a_data_folder_that_is_missing_or_full_is_told(

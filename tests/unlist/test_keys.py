@@ -133,7 +133,7 @@ def test_a_slice_gives_what_its_values_give(
     values: list[str | None] = [f"{number * 7919:064x}" for number in range(40)]
     if with_null:
         values[3] = None
-    column = pa.array(values, pa.string())
+    column: Any = pa.array(values, pa.string())
     column = (
         pa.array(values, arrow_type) if arrow_type == pa.string_view() else column.cast(arrow_type)
     )
