@@ -16,6 +16,7 @@ from typing import IO, Any
 import django
 
 from indexer.decode import MAX_BYTES
+from unlist.durable import folder_sync, stream_sync
 
 
 class InputUnusable(ValueError):
@@ -68,9 +69,9 @@ def written_when_complete(path: Path) -> Iterator[IO[str]]:
         unfinished = Path(out.name)
         try:
             yield out
-            out.flush()
-            os.fsync(out.fileno())
+            stream_sync(out)
             unfinished.replace(path)
+            folder_sync(path.parent)
         finally:
             unfinished.unlink(missing_ok=True)
 

@@ -19,7 +19,7 @@ _SEARCHING_ROLES = ("all", "worker")
 
 
 @register("unlist", deploy=True)
-def check_catalog(app_configs: object, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def catalog_check(app_configs: object, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
     """Coverage, index directories and encoders; silent where the database does not work."""
     if not database_works():
         return []

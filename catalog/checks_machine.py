@@ -25,7 +25,7 @@ def database_works() -> bool:
 
 
 @register("unlist", deploy=True)
-def check_database(app_configs: object, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def database_check(app_configs: object, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
     """Reachable, migrated and writable."""
     if not database_works():
         return [
@@ -65,7 +65,7 @@ def _unwritable() -> list[CheckMessage]:
 
 
 @register("unlist", deploy=True)
-def check_disk(app_configs: object, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def disk_check(app_configs: object, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
     """The data folder is there, may be written and has room."""
     folder = settings.UNLIST.data_dir
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
@@ -89,7 +89,7 @@ def check_disk(app_configs: object, **kwargs: Any) -> list[CheckMessage]:  # noq
 
 
 @register("unlist", deploy=True)
-def check_broker(app_configs: object, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def broker_check(app_configs: object, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
     """The broker answers, and behind it a worker."""
     try:
         with current_app.connection_for_write() as broker:

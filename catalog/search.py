@@ -42,7 +42,7 @@ class MatchRecord:
     flags: tuple[str, ...] = ()
 
     def as_json(self, image: str) -> dict[str, Any]:
-        """The match record of INTERFACES.md, for the file name ``image``."""
+        """One line of what ``match_images`` writes, for the file name ``image``."""
         return {
             "image": image,
             "status": self.status,
@@ -53,7 +53,7 @@ class MatchRecord:
 
 
 def match_as_json(match: Match) -> dict[str, Any]:
-    """The match of INTERFACES.md."""
+    """A match as ``match_images`` writes it."""
     return {
         "dataset": match.dataset,
         "key": match.key,

@@ -4,8 +4,10 @@ Redis comes from the system, else from a wheel, and listens on a private socket 
 It stores nothing: the database is the queue, messages are hints.
 """
 
+import os
 import shutil
 import socket
+import stat
 import sys
 import time
 from importlib.util import find_spec
@@ -51,6 +53,7 @@ def redis_child(unlist: Environment) -> Child:
     """Return the private Redis: a socket that only this user may open, no port, nothing on disk."""
     run = unlist.redis_socket.parent
     run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _own_folder_check(run)
     options = {
         "--port": "0",
         "--unixsocket": str(unlist.redis_socket),
@@ -63,6 +66,16 @@ def redis_child(unlist: Environment) -> Child:
     }
     words = [word for pair in options.items() for word in pair]
     return Child("Redis", [redis_program(), *words])
+
+
+def _own_folder_check(folder: Path) -> None:
+    """Refuse a folder that another user made or can enter: a long data path puts it in /tmp."""
+    facts = folder.lstat()
+    if facts.st_uid != os.geteuid() or not stat.S_ISDIR(facts.st_mode) or facts.st_mode & 0o077:
+        raise ServerMissing(
+            f"{folder}, where Redis is to listen, is not this user's alone: remove it, or choose "
+            "a shorter UNLIST_DATA_DIR"
+        )
 
 
 def web_child(port: int, env: dict[str, str]) -> Child:

@@ -1,4 +1,4 @@
-"""The environment, read once, typed and checked: INTERFACES.md "Environment".
+"""The environment, read once, typed and checked: docs/settings.md.
 
 A wrong value stops the start with a sentence that names the variable.
 """
@@ -87,7 +87,7 @@ class Environment(BaseSettings):
         data = self.data_dir.absolute()
         chosen = "secret_dir" in self.model_fields_set
         secret = self.secret_dir.absolute() if chosen else data.with_name(f"{data.name}-secrets")
-        if secret == data or data in secret.parents:
+        if secret.resolve().is_relative_to(data.resolve()):  # by whatever way it is written
             raise ValueError(
                 "UNLIST_SECRET_DIR lies inside UNLIST_DATA_DIR, so that a backup of the data "
                 "would hold the keys: choose a folder outside it"

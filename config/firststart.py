@@ -10,6 +10,7 @@ from django.contrib.auth import authenticate, get_user_model
 from django.core.management import call_command
 
 from config.environ import BASE_DIR, Environment
+from unlist.durable import secret_write
 
 STAFF_NAME = "maintainer"
 
@@ -47,8 +48,7 @@ def staff_login(unlist: Environment) -> tuple[str, str] | None:
 def _login_store(path: Path, password: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(password)
+    secret_write(path, password.encode())
 
 
 def dataset_begin(name: str, title: str, folder: Path, env: dict[str, str]) -> None:

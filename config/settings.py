@@ -3,13 +3,20 @@
 from typing import Any
 
 import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
 
 from config.environ import environment_read
 from config.secret_key import secret_key_read
 
 UNLIST = environment_read()
 
-SECRET_KEY = secret_key_read(UNLIST.secret_dir / UNLIST.role)
+try:
+    SECRET_KEY = secret_key_read(UNLIST.secret_dir / UNLIST.role)
+except OSError as error:
+    raise ImproperlyConfigured(
+        f"UNLIST_SECRET_DIR cannot be used ({error.filename}: {error.strerror}): name a folder "
+        "that the user of this process can read and write"
+    ) from None
 DEBUG = UNLIST.debug
 ALLOWED_HOSTS = list(UNLIST.allowed_hosts)
 ROOT_URLCONF = "config.urls"

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from indexer import PDQ_RADIUS, PHASH_RADIUS, layout
+from indexer.appearing import appearing
 from indexer.decode import ImageRefused, decode
 from indexer.digests import KEY_BYTES, DigestIndex
-from indexer.durable import appearing
 from indexer.fingerprint import TOO_PLAIN, picture_digests
 from indexer.hamming import HammingIndex
 from indexer.hashes import (

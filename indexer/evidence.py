@@ -6,8 +6,8 @@ without being the best, as SSCD normalizes its scores (Pizzi et al., "A Self-Sup
 for Image Copy Detection", 2022). What stands out from the background, and how near the hashes
 are, add up to log-odds; the score is the probability they stand for.
 
-The constants were fitted by logistic regression to one third of the copies and look-alikes of
-the evaluation (docs/matching.md says which, and what came out on the rest).
+The constants were fitted by logistic regression on one seed of the evaluation; docs/matching.md
+says which, what the thresholds were chosen on, and what came out on the rest.
 """
 
 from collections.abc import Sequence

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.db.models import Model
-from django.http import HttpRequest
 
+from catalog.readonly import ReadOnly
 from releases.models import ListEntry, Release
 
 if TYPE_CHECKING:
@@ -14,34 +14,8 @@ else:
     Base = admin.ModelAdmin
 
 
-class ReadOnlyAdmin(Base):
-    """Shows, and lets nobody add, change or delete."""
-
-    actions = None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
-        """Nobody adds."""
-        return False
-
-    def has_change_permission(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        obj: Model | None = None,  # noqa: ARG002 - Django's signature
-    ) -> bool:
-        """Nobody changes."""
-        return False
-
-    def has_delete_permission(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        obj: Model | None = None,  # noqa: ARG002 - Django's signature
-    ) -> bool:
-        """Nobody deletes."""
-        return False
-
-
 @admin.register(Release)
-class ReleaseAdmin(ReadOnlyAdmin):
+class ReleaseAdmin(ReadOnly, Base):
     """The releases and how far each has come."""
 
     list_display = (
@@ -57,7 +31,7 @@ class ReleaseAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ListEntry)
-class ListEntryAdmin(ReadOnlyAdmin):
+class ListEntryAdmin(ReadOnly, Base):
     """The ledger: keys, never rows."""
 
     list_display = ("list_name", "tier", "kind", "key_hex", "added_on")

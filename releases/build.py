@@ -16,10 +16,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from catalog.selectors import DatasetCoverage, datasets_covered
-from releases import durable, freeze, places, produce
+from releases import freeze, locks, places, produce
 from releases.models import ListEntry, Release
 from removal.audit import AuditHead, audit_head_locked
 from removal.selectors import requests_awaiting_release
+from unlist import durable
 from unlist.manifest import manifest_load
 
 VALID_DAYS = 30  # informs readers of the manifest; TUF's timestamp decides
@@ -43,9 +44,9 @@ def release_build(*, list_name: str = places.PUBLIC_LIST) -> Release:
 
     Raises:
         NothingToRelease: nothing is new.
-        durable.AlreadyRunning: another build or publication is under way.
+        locks.AlreadyRunning: another build or publication is under way.
     """
-    with durable.held(places.lock_path()):
+    with locks.held(places.lock_path()):
         adopted = _adopt(list_name)
         if adopted:
             return adopted[-1]

@@ -22,7 +22,7 @@ SOON_OFFLINE = timedelta(days=60)
 
 
 @checks.register("unlist", deploy=True)
-def signing_keys(**_kwargs: Any) -> list[checks.CheckMessage]:
+def keys_check(**_kwargs: Any) -> list[checks.CheckMessage]:
     """Look for the signing keys, where this process is one that signs."""
     if settings.UNLIST.role not in signing.SIGNING_ROLES:
         return []
@@ -49,11 +49,11 @@ def signing_keys(**_kwargs: Any) -> list[checks.CheckMessage]:
 
 
 @checks.register("unlist", deploy=True)
-def clock(**_kwargs: Any) -> list[checks.CheckMessage]:
+def clock_check(**_kwargs: Any) -> list[checks.CheckMessage]:
     """Look whether clients still accept what is published."""
     repository = ListRepository.reader(places.repository_dir())
     found: list[checks.CheckMessage] = []
-    # Metadata that cannot be read has no clock; `files` below says what is wrong with it.
+    # Metadata that cannot be read has no clock; `files_check` below says what is wrong with it.
     with suppress(OSError, RepositoryError, ValueError):
         if repository.exists("timestamp"):
             for role in filter(repository.exists, signing.roles_needed()):
@@ -84,7 +84,7 @@ def _role_clock(role: str, expires: datetime) -> list[checks.CheckMessage]:
 
 
 @checks.register("unlist", deploy=True)
-def files(**_kwargs: Any) -> list[checks.CheckMessage]:
+def files_check(**_kwargs: Any) -> list[checks.CheckMessage]:
     """Look whether what is published is what was signed."""
     return [
         checks.Error(

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from releases import durable
 from releases.places import INPUT_NAME, LEDGER_NAME
+from unlist import durable
 from unlist.version import __version__ as unlist_version
 
 INPUT_FORMAT: Final = "unlist-release-input/1"

@@ -83,8 +83,3 @@ class Release(models.Model):
 
     def __str__(self) -> str:
         return f"{self.list_name} {self.number}"
-
-    @property
-    def is_public(self) -> bool:
-        """Whether clients can see it."""
-        return self.state != self.State.BUILT

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from releases import durable
 from releases.freeze import Entry, FrozenInput
 from releases.places import MANIFEST_NAME
+from unlist import durable
 from unlist.keyfile import keyfile_read, keyfile_write, keyset_sha256, tree_leaves
 from unlist.keys import Keys
 from unlist.manifest import (

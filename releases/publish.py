@@ -16,12 +16,13 @@ from pathlib import Path
 from django.utils import timezone
 from tuf.api.metadata import TargetFile
 
-from releases import durable, places, signing
+from releases import locks, places, signing
 from releases.models import Release
 from releases.repository import ListRepository
 from removal.lifecycle import TransitionRefused
 from removal.review import request_release
 from removal.selectors import RequestGone, requests_awaiting_release
+from removal.shred import KeyShredded
 from unlist.manifest import manifest_load
 
 
@@ -45,11 +46,11 @@ def releases_publish(*, list_name: str = places.PUBLIC_LIST) -> Published:
         signing.SigningRefused: this process is not the one that signs.
         signing.KeyUnusable: a key is missing.
         ReleaseAltered: a release was changed after it was built; nothing was published then.
-        durable.AlreadyRunning: another build or publication is under way.
+        locks.AlreadyRunning: another build or publication is under way.
     """
     signing.signing_check()
     role = signing.list_role(list_name)
-    with durable.held(places.lock_path()):
+    with locks.held(places.lock_path()):
         now = timezone.now()
         repository = ListRepository(places.repository_dir(), signing.signer_load, now=now)
         built = Release.objects.filter(list_name=list_name, state=Release.State.BUILT)
@@ -132,7 +133,7 @@ def _requests_tell(list_name: str) -> int:
     for release in published.order_by("number"):
         for request_id in requests_awaiting_release(up_to_seq=release.audit_seq):
             # Appealed or erased at this very moment: there is nothing to tell then.
-            with suppress(TransitionRefused, RequestGone):
+            with suppress(TransitionRefused, RequestGone, KeyShredded):
                 request_release(request_id=request_id, release=release.number)
                 told += 1
         release.state = Release.State.SETTLED

@@ -33,8 +33,8 @@ from tuf.api.metadata import (
 )
 from tuf.repository import Repository
 
-from releases import durable
 from releases.signing import TOP_ROLES
+from unlist import durable
 
 _DAY = timedelta(days=1)
 LIFETIMES: Mapping[str, timedelta] = {

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 from securesystemslib.signer import CryptoSigner
 
-from releases import durable, places
+from releases import locks, places
+from unlist import durable
 
 SIGNING_ROLES = frozenset({"release", "all"})
 TOP_ROLES = ("root", "targets", "snapshot", "timestamp")
@@ -76,7 +77,7 @@ def keys_create() -> list[str]:
     """
     signing_check()
     durable.folder_make(places.secret_dir(), mode=0o700)
-    with durable.held(places.secret_dir() / ".lock"):
+    with locks.held(places.secret_dir() / ".lock"):
         missing = keys_missing()
         for role in missing:
             pem = CryptoSigner.generate_ed25519().private_bytes

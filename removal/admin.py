@@ -12,7 +12,10 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from catalog.readonly import ReadOnly
 from removal import admin_review, desk_words
+from removal.adminsite import UNDERWAY
+from removal.lifecycle import OPEN
 from removal.models import AuditEntry, Kind, RemovalRequest, State, today
 from removal.pages import error_page
 from removal.secrets import SecretUnavailable
@@ -22,8 +25,6 @@ if TYPE_CHECKING:  # generic in the stubs alone
     EntryAdmin = admin.ModelAdmin[AuditEntry]
 else:
     RequestAdmin = EntryAdmin = admin.ModelAdmin
-
-OPEN_STATES = (State.RECEIVED, State.SEARCHING, State.IN_REVIEW, State.NEEDS_INFO)
 
 
 class WaitingFilter(admin.SimpleListFilter):
@@ -54,9 +55,9 @@ class WaitingFilter(admin.SimpleListFilter):
         del request
         conditions = {
             None: Q(state=State.IN_REVIEW),
-            "overdue": Q(state__in=OPEN_STATES, due_on__lt=today()),
-            "underway": Q(state__in=(State.RECEIVED, State.SEARCHING, State.NEEDS_INFO)),
-            "closed": ~Q(state__in=OPEN_STATES),
+            "overdue": Q(state__in=OPEN, due_on__lt=today()),
+            "underway": Q(state__in=UNDERWAY),
+            "closed": ~Q(state__in=OPEN),
         }
         return queryset.filter(conditions.get(self.value(), Q()))
 
@@ -161,26 +162,10 @@ class RemovalRequestAdmin(RequestAdmin):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(EntryAdmin):
+class AuditEntryAdmin(ReadOnly, EntryAdmin):
     """The audit log, newest first; nobody can change it."""
 
     list_display = ("seq", "day", "at", "actor", "act", "detail")
     list_filter = ("act",)
     ordering = ("-seq",)
-    actions = None
     fields = readonly_fields = ("seq", "day", "at", "actor", "act", "detail")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Entries are written by `audit.audit_append` alone."""
-        del request
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody changes an entry."""
-        del request, obj
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody removes an entry."""
-        del request, obj
-        return False

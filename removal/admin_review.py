@@ -22,7 +22,8 @@ from django.views.decorators.http import require_http_methods
 
 from removal import desk_words
 from removal.admin_forms import DecisionForm
-from removal.models import Category, Kind, State
+from removal.lifecycle import OPEN
+from removal.models import Category, Kind, State, today
 from removal.reasons import DENIAL_REASONS
 from removal.review import (
     REASON_MAX,
@@ -36,7 +37,6 @@ from removal.review import (
 )
 from removal.secrets import SecretUnavailable
 from removal.selectors import CandidateView, RequestGone, ReviewCase, review_case
-from removal.wording import OPEN
 
 REVIEW: Final = "admin:removal_removalrequest_change"
 
@@ -117,7 +117,9 @@ def _page(
         "due": desk_words.due_of(case.request.due_on, state),
         "open": state in OPEN,
         "decidable": state == State.IN_REVIEW and not case.deleted,
-        "extendable": state in OPEN and case.request.extended_on is None,
+        "extendable": state in OPEN
+        and case.request.extended_on is None
+        and case.request.due_on > today(),
         "groups": [_group(case, kind, form) for kind in Kind if _of_kind(case, kind)],
         "form": form,
         "fault": fault,

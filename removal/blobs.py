@@ -1,13 +1,12 @@
 """Sealed photos as files under random names: written whole or not at all."""
 
-import os
 import uuid
 from collections.abc import Collection
 from pathlib import Path
 
 from django.conf import settings
 
-from removal.shred import folder_sync
+from unlist.durable import folder_sync, private_write
 
 
 class BlobGone(Exception):
@@ -27,13 +26,9 @@ def blob_write(sealed: bytes) -> uuid.UUID:
     """Store sealed bytes under a new name; they are on the disk when this returns."""
     folder().mkdir(mode=0o700, parents=True, exist_ok=True)
     name = uuid.uuid4()
-    temporary = folder() / str(uuid.uuid4())
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    temporary = folder() / str(uuid.uuid4())  # a killed writer's is swept like any orphan
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(sealed)
-            file.flush()
-            os.fsync(file.fileno())
+        private_write(temporary, sealed)
         temporary.rename(folder() / str(name))
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -31,6 +31,7 @@ TIER_WORDS: Final[Mapping[str, str]] = {
 ACT_WORDS: Final[Mapping[str, str]] = {
     "submitted": "Request sent",
     "search_begun": "Search begun",
+    "search_given_up": "Search given up, the photos had to go",
     "search_concluded": "Search concluded",
     "decided": "Decided",
     "extended": "Clock extended",

@@ -6,6 +6,7 @@ before it touched the disk, to keys whose private halves this process cannot rea
 
 import datetime as dt
 import os
+import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ URL_MAX: Final = 2048
 NOTE_MAX: Final = 2000
 _MONTHS: Final = 1
 _SALT: Final = 32
+# A file of a few kilobytes may decode to half a gigabyte: not in every thread of the web at once.
+_DECODING: Final = threading.BoundedSemaphore(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,8 @@ def url_acceptable(url: str) -> bool:
 
 def _photo_answer(n: int, data: bytes) -> PhotoAnswer:
     try:
-        decode(data)
+        with _DECODING:
+            decode(data)
     except ImageRefused as refusal:
         return PhotoAnswer(n, False, refusal.reason, refusal.sentence)
     return PhotoAnswer(n, True)

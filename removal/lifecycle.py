@@ -1,9 +1,9 @@
 """The steps that a request can take, and the one way to take them.
 
-`STEPS` is the whole of DESIGN.md "The life of a request". `step_taken` is the only code that
-changes a state: one conditional UPDATE whose row count says who came first, then what belongs to
-the step, then the audit entry, all in one transaction. A race is lost with `TransitionRefused`, and
-nothing of the loser stays.
+`STEPS` is the whole of a request's life. `step_taken` is the only code that changes a state: one
+conditional UPDATE whose row count says who came first, then what belongs to the step, then the
+audit entry, all in one transaction. A race is lost with `TransitionRefused`, and nothing of the
+loser stays.
 """
 
 import calendar
@@ -39,6 +39,8 @@ def _step(sources: set[State] | frozenset[State], *targets: State) -> Step:
 
 STEPS: Final[Mapping[str, Step]] = {
     "search_begun": _step({State.RECEIVED}, State.SEARCHING),
+    # Its photos had to go before every group had answered: a maintainer tells the subject.
+    "search_given_up": _step({State.RECEIVED, State.SEARCHING}, State.IN_REVIEW),
     "search_concluded": _step({State.SEARCHING}, State.IN_REVIEW, State.NO_MATCH),
     "question_put": _step({State.IN_REVIEW}, State.NEEDS_INFO),
     "question_answered": _step({State.NEEDS_INFO}, State.IN_REVIEW),

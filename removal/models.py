@@ -1,7 +1,7 @@
 """What the database keeps of a request, and that it never keeps personal data in the clear.
 
 What a person sent and what was found for it lies in sealed fields (`sealing.py`), readable only
-with a private half that is wrapped to the roles of DESIGN.md "Keys". In the clear there are
+with a private half that is wrapped to the roles of docs/privacy.md "Keys". In the clear there are
 states, days, kinds, counts and random identifiers. Times that concern the subject are days.
 """
 
@@ -41,7 +41,7 @@ class Category(models.TextChoices):
 
 
 class Purpose(models.TextChoices):
-    """What a data key protects: DESIGN.md "Keys"."""
+    """What a data key protects: docs/privacy.md "Keys"."""
 
     PHOTO = "photo"
     PRINT = "print"

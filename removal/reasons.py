@@ -15,6 +15,10 @@ DENIAL_REASONS: Final = {
         "The picture may stay for freedom of expression and information, or for archiving in the "
         "public interest (GDPR Article 17(3))."
     ),
+    "not_searched": (
+        "We did not search in time, and your photo had to be deleted by our own rule. Nothing was "
+        "decided about your picture: please send it again."
+    ),
     "legal_duty": "A law obliges us to keep these rows for now (GDPR Article 17(3)(b)).",
     "no_personal_data": (
         "The picture shows nobody and we see no right of yours that its presence touches."

@@ -18,7 +18,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from removal import audit, blobs, shred
-from removal.lifecycle import CLOSED
+from removal.lifecycle import CLOSED, TransitionRefused, step_taken
 from removal.models import (
     Candidate,
     Photo,
@@ -37,6 +37,8 @@ from removal.models import (
 # transaction takes, and leaves time to put a wrongly restored database right.
 ORPHAN_SECONDS: Final = 24 * 60 * 60
 _BATCH: Final = 500
+# Stands as closing day while a request is purged: a purge that dies is completed by the next run.
+_PURGING: Final = dt.date(1970, 1, 1)
 _PHOTO_KEYS: Final = (Purpose.PHOTO, Purpose.PRINT)
 
 log = logging.getLogger(__name__)
@@ -54,12 +56,14 @@ def photos_delete_on(request: RemovalRequest, *, decided_on: dt.date) -> dt.date
 def retention_run() -> Counter[str]:
     """Delete what is due, and return how much of each."""
     done: Counter[str] = Counter()
-    for request_id in _photos_due():
-        done["photos"] += photos_destroy(request_id)
-    for request_id in _cases_due():
-        done["cases"] += case_destroy(request_id)
     for request_id in _tombstones_due():
         done["tombstones"] += request_purge(request_id, act="purged", actor=audit.RETENTION)
+    for request_id in _photos_due():
+        done["photos"] += photos_destroy(request_id)
+    for request_id in _unsearched():
+        done["given_up"] += _search_given_up(request_id)
+    for request_id in _cases_due():
+        done["cases"] += case_destroy(request_id)
     done["worker_keys"] = worker_keys_destroy()
     done["orphan_keys"] = shred.keys_destroy(list(_orphan_keys()))
     done["orphan_blobs"] = _orphan_blobs_delete()
@@ -88,9 +92,20 @@ def photos_destroy(request_id: uuid.UUID) -> bool:
         audit.audit_append(
             act="photos_destroyed",
             actor=audit.RETENTION,
-            tag=audit.subject_tag(request),
+            tag=_tag_left(request),
             detail={"photos": len(names)},
         )
+    return True
+
+
+def _search_given_up(request_id: uuid.UUID) -> bool:
+    """Hand a request that can not be searched any more to the maintainers; tell whether it went."""
+    try:
+        with step_taken(request_id, "search_given_up", State.IN_REVIEW, actor=audit.RETENTION):
+            SearchUnit.objects.filter(request_id=request_id).update(lease_token=None)
+    except (TransitionRefused, shred.KeyShredded) as refused:
+        log.warning("request %s stays as it is: %s", request_id, type(refused).__name__)
+        return False
     return True
 
 
@@ -113,9 +128,7 @@ def case_destroy(request_id: uuid.UUID) -> bool:
         Wrap.objects.filter(key__request_id=request_id, key__purpose=Purpose.CASE).delete()
         Candidate.objects.filter(request_id=request_id).delete()
         SearchUnit.objects.filter(request_id=request_id).delete()
-        audit.audit_append(
-            act="case_destroyed", actor=audit.RETENTION, tag=audit.subject_tag(request)
-        )
+        audit.audit_append(act="case_destroyed", actor=audit.RETENTION, tag=_tag_left(request))
     return True
 
 
@@ -124,11 +137,9 @@ def request_purge(request_id: uuid.UUID, *, act: str, actor: str) -> bool:
     request = RemovalRequest.objects.filter(pk=request_id).first()
     if request is None:
         return False
+    RemovalRequest.objects.filter(pk=request_id).update(closed_on=_PURGING)
     names = list(request.photos.values_list("blob", flat=True))
-    try:
-        tag = audit.subject_tag(request)
-    except shred.KeyShredded:  # a purge that died after the keys went is completed here
-        tag = b""
+    tag = _tag_left(request)
     shred.keys_destroy([*_shreds(request_id, tuple(Purpose)), request.audit_shred])
     with transaction.atomic():
         deleted, _ = RemovalRequest.objects.filter(pk=request_id).delete()
@@ -162,6 +173,14 @@ def _shreds(request_id: uuid.UUID, purposes: tuple[Purpose, ...]) -> list[uuid.U
     return list(wraps.values_list("shred", flat=True))
 
 
+def _tag_left(request: RemovalRequest) -> bytes:
+    """Return what names a request in the log; nothing once a purge destroyed its audit key."""
+    try:
+        return audit.subject_tag(request)
+    except shred.KeyShredded:
+        return b""
+
+
 def _due(*conditions: Q, **more: object) -> list[uuid.UUID]:
     requests: QuerySet[RemovalRequest] = RemovalRequest.objects.filter(*conditions, **more)
     return list(requests.order_by("received_on").values_list("pk", flat=True))
@@ -171,6 +190,10 @@ def _photos_due() -> list[uuid.UUID]:
     return _due(photos_deleted_on__isnull=True, photos_delete_on__lte=today())
 
 
+def _unsearched() -> list[uuid.UUID]:
+    return _due(photos_deleted_on__isnull=False, state__in=(State.RECEIVED, State.SEARCHING))
+
+
 def _cases_due() -> list[uuid.UUID]:
     limit = today() - dt.timedelta(days=settings.UNLIST.keep_case_days)
     return _due(case_deleted_on__isnull=True, state__in=CLOSED, closed_on__lte=limit)
@@ -178,7 +201,7 @@ def _cases_due() -> list[uuid.UUID]:
 
 def _tombstones_due() -> list[uuid.UUID]:
     limit = today() - dt.timedelta(days=settings.UNLIST.keep_tombstone_days)
-    return _due(state__in=CLOSED, closed_on__lte=limit)
+    return _due(Q(state__in=CLOSED, closed_on__lte=limit) | Q(closed_on=_PURGING))
 
 
 def _orphan_keys() -> Iterator[uuid.UUID]:

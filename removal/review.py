@@ -16,7 +16,7 @@ from catalog.pictures import row_picture
 from indexer.decode import ImageRefused, decode, thumbnail
 from removal import audit, content, retention
 from removal.content import FoundRow, row_opened
-from removal.lifecycle import TransitionRefused, months_added, step_taken
+from removal.lifecycle import OPEN, TransitionRefused, months_added, step_taken
 from removal.models import (
     Candidate,
     Kind,
@@ -144,9 +144,9 @@ def request_extend(*, request_id: uuid.UUID, reviewer: User, reason: str) -> Non
     with transaction.atomic():
         extended = RemovalRequest.objects.filter(
             pk=request_id,
-            state__in=(State.RECEIVED, State.SEARCHING, State.IN_REVIEW, State.NEEDS_INFO),
+            state__in=OPEN,
             extended_on__isnull=True,
-            due_on__gte=day,
+            due_on__gt=day,
         ).update(
             extended_on=day,
             due_on=months_added(request.received_on, _EXTENSION_MONTHS),

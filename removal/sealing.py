@@ -1,9 +1,9 @@
 """Who can read what of a request: data keys, their wraps, and sealing to a purpose.
 
-Each request has one data key per purpose (`RECIPIENTS` is DESIGN.md's table). A data key is an
-X25519 pair: the public half is stored in the clear, so that any process can seal to the purpose
-without being able to read it; the private half is wrapped to each recipient and, once more, under
-a shred key of the wrap's own. Sealing is HPKE (RFC 9180: DHKEM(X25519), HKDF-SHA256,
+Each request has one data key per purpose (`RECIPIENTS` is the table of docs/privacy.md). A data
+key is an X25519 pair: the public half is stored in the clear, so that any process can seal to the
+purpose without being able to read it; the private half is wrapped to each recipient and, once
+more, under a shred key of the wrap's own. Sealing is HPKE (RFC 9180: DHKEM(X25519), HKDF-SHA256,
 ChaCha20-Poly1305). What a sealed text belongs to (request, purpose, item) goes into HPKE's `info`
 or the cipher's associated data, so that no text can be moved to another place unnoticed.
 """

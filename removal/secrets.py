@@ -5,7 +5,6 @@ refuses the others before it looks at the disk (`UNLIST_ROLE=all` reads all of t
 cannot keep secrets from itself). Files hold 32 bytes as hex, are made once and never replaced.
 """
 
-import os
 import secrets as random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from django.conf import settings
+
+from unlist.durable import secret_write
 
 _SIZE: Final = 32
 _MEND: Final = "Run `python manage.py make_secrets` and give this process its role's folder."
@@ -118,7 +119,8 @@ def secrets_make() -> Iterator[Path]:
             )
     for secret in sorted(SECRETS, key=lambda secret: secret.private_of is not None):
         if not secret.path.exists():
-            _write_once(secret.path, _new_value(secret))
+            secret.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            secret_write(secret.path, f"{_new_value(secret).hex()}\n".encode())
             yield secret.path
 
 
@@ -127,18 +129,3 @@ def _new_value(secret: Secret) -> bytes:
         return random.token_bytes(_SIZE)
     private = bytes.fromhex(secret.private_of.path.read_text("ascii"))
     return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
-
-
-def _write_once(path: Path, value: bytes) -> None:
-    """Write a new file whole: a private temporary file, fsync, a link that never replaces."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{random.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(value.hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(temporary, path)
-    finally:
-        temporary.unlink()

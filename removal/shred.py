@@ -15,6 +15,8 @@ from typing import Final
 
 from django.conf import settings
 
+from unlist.durable import folder_sync, private_write, stream_sync
+
 KEY_BYTES: Final = 32
 
 
@@ -39,7 +41,7 @@ def keys_make(count: int) -> dict[uuid.UUID, bytes]:
         for _ in range(count):
             name, key = uuid.uuid4(), secrets.token_bytes(KEY_BYTES)
             made[name] = key
-            _write(folder() / str(name), key, os.O_EXCL | os.O_CREAT)
+            private_write(folder() / str(name), key)
     except BaseException:
         keys_destroy(made)
         raise
@@ -73,7 +75,7 @@ def keys_destroy(names: Collection[uuid.UUID]) -> int:
     for name in names:
         path = folder() / str(name)
         try:
-            _write(path, secrets.token_bytes(KEY_BYTES), 0)
+            _overwrite(path)
             path.unlink()
         except FileNotFoundError:
             continue  # destroyed before: by another process, or before a restart
@@ -102,18 +104,8 @@ def files_older_than(place: Path, seconds: float) -> Iterator[uuid.UUID]:
             continue  # no file of ours, or destroyed meanwhile
 
 
-def folder_sync(path: Path) -> None:
-    """Make a folder's own entries durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write(path: Path, value: bytes, flags: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | flags, 0o600)
+def _overwrite(path: Path) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(value)
-        file.flush()
-        os.fsync(file.fileno())
+        file.write(secrets.token_bytes(KEY_BYTES))
+        stream_sync(file)

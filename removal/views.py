@@ -17,7 +17,7 @@ from removal import problem_pages, wording
 from removal.forms import ACCEPT, CATEGORIES, FORMAT_NAMES, Fault, RequestForm, typed
 from removal.gate import GateRefused, TicketTooEarly, ticket_check, ticket_issue, ticket_spend
 from removal.intake import MAX_PHOTOS, NOTE_MAX, IntakeRefused, Submitted, request_submit
-from removal.lifecycle import TransitionRefused
+from removal.lifecycle import OPEN, TransitionRefused
 from removal.origin import own_forms_only
 from removal.pages import page
 from removal.receipts import ReceiptMistyped
@@ -219,7 +219,7 @@ def _status_page(
         "receipt": typed(request.POST, "receipt"),
         "errors": [fault] if fault else [],
         "notice": notice,
-        "open": facts["state"] in wording.OPEN,
+        "open": facts["state"] in OPEN,
         "search_over": facts["state"] in wording.SEARCH_OVER,
         "state_words": wording.STATE_WORDS[facts["state"]],
         "outcome_words": wording.OUTCOME_WORDS.get(decision.get("outcome", ""), ""),

@@ -45,7 +45,6 @@ KIND_WORDS: Mapping[str, str] = {
 }
 SEARCH_OVER = frozenset(STATE_WORDS) - {"received", "searching"}
 DECIDED = frozenset({"approved", "partly_approved", "denied", "released"})
-OPEN = frozenset({"received", "searching", "in_review", "needs_info"})
 
 
 @dataclass(frozen=True)

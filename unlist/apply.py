@@ -106,6 +106,7 @@ def apply(
     run = _run(dataset, layout, blocklist, in_place=out is None)
     _run_check(journal, run, out)
     done = journal.done() if journal.run() == run else {}
+    _done_check(done, target, journal.folder if out is None else target)
     plans = _plan(files, layout, blocklist, done, stage)
     target.mkdir(parents=True, exist_ok=True)
     journal.begin(run)
@@ -176,6 +177,21 @@ def _run_check(journal: Journal, run: Mapping[str, Any], out: Path | None) -> No
     journal.discard()  # of a run that was killed before its first step, or after its last
     if any(out.iterdir()):
         raise OutRefused(f"{out} is not empty; --out must be a new or empty folder.")
+
+
+def _done_check(done: Mapping[str, Any], target: Path, leftover: Path) -> None:
+    """Refuse to go on where a shard that was done is another now: fetched again, say."""
+    for record in done.values():
+        now = {fact["path"]: fact["size"] for fact in record["after"]}
+        written = {fact["path"] for fact in record["before"]} | now.keys()
+        for name in sorted(written):
+            path = target / name
+            size = path.stat().st_size if path.is_file() else None
+            if size != now.get(name):
+                raise RunMismatch(
+                    f"{name} is not as the unfinished run left it, so it may hold listed rows "
+                    f"again; delete {leftover} and run the command again."
+                )
 
 
 def _plan(

@@ -18,10 +18,12 @@ from unlist.cache import CachedRelease, ListCache, default_cache
 from unlist.client import pull
 from unlist.formats.columns import columns_for
 from unlist.keys import (
+    DIGEST_BYTES,
     KEY_BYTES,
     KINDS,
     Keys,
     Kind,
+    NotIdentifying,
     keys_from_arrow,
     keys_to_arrow,
     row_key,
@@ -192,6 +194,7 @@ class Blocklist:
 
         Raises:
             NothingToKnowBy: neither has a field to know the sample by.
+            NotIdentifying: such a field holds something else than text.
         """
         member = _json_member(sample)
         identifying_columns([*sample, *member])
@@ -202,7 +205,7 @@ class Blocklist:
             self.lists(kind, value)
             for kind in KINDS
             for name in columns_for(fields, kind)
-            if (value := _text(fields[name])) is not None
+            if (value := _text(kind, fields[name])) is not None
         )
 
     def keep_rows(self, batch: Mapping[str, Iterable[Any]]) -> list[bool]:
@@ -258,5 +261,14 @@ def _json_member(sample: Mapping[str, Any]) -> Mapping[str, Any]:
     return member if isinstance(member, Mapping) else {}
 
 
-def _text(value: Any) -> str | None:
-    return value.decode() if isinstance(value, bytes) else None if value is None else str(value)
+def _text(kind: Kind, value: Any) -> str | None:
+    """A field as it is hashed; bytes count as ``row_keys`` counts them."""
+    if value is None or isinstance(value, str):
+        return value
+    if not isinstance(value, bytes):
+        raise NotIdentifying(
+            f"A field that holds a {type(value).__name__} cannot hold a {kind}; text is needed."
+        )
+    if len(value) == DIGEST_BYTES.get(kind):
+        return value.hex()
+    return value.decode("utf-8", "surrogateescape")

@@ -137,9 +137,8 @@ class ListCache:
     def switch(self, unfinished: Path) -> None:
         """Put a finished state in force; the one before stays for whoever is reading it."""
         before = self.state()
-        durable.tree_sync(unfinished)
         state = self.folder / f"{_STATE}{secrets.token_hex(8)}"
-        unfinished.rename(state)
+        durable.folder_place(unfinished, state)
         durable.file_write(self.folder / _CURRENT, f"{state.name}\n".encode())
         for old in self.folder.glob(f"{_STATE}*"):
             if old not in {state, before}:

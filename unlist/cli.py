@@ -72,6 +72,8 @@ def pull_command(url: str, root: Path, list_name: str, cache: Path | None) -> No
         pulled = pull(url, root, list_name=list_name, cache=cache or default_cache())
     except ListUnavailable as error:
         _refuse(NO_LIST, error)
+    except OSError as error:
+        _refuse(NO_LIST, _cache_unusable(error))
     news = "new" if pulled.changed else "unchanged"
     click.echo(
         f"{pulled.list}: release {pulled.release} ({news}), {pulled.entries:,} entries, "
@@ -109,6 +111,8 @@ def apply_command(  # noqa: PLR0917  # click passes every option by its name
     """
     if in_place == (out is not None):
         raise click.UsageError("Give either --out DIR or --in-place.")
+    if report is not None and not report.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {report.parent}.", param_hint="--report")
     blocklist = _opened(cache, list_name, release)
     try:
         made = apply(dataset, blocklist, out=out, format=form, report=report, stage=_bar)
@@ -174,6 +178,8 @@ def verify_proof_command(proof: Any, cache: Path | None) -> None:
         _refuse(INVALID, error)
     except ValueError as error:
         _refuse(INVALID, f"This is not a proof, for it is not JSON ({error}).")
+    except RecursionError:
+        _refuse(INVALID, "This is not a proof: it is nested deeper than any proof is.")
     click.echo(
         f"The proof holds: release {entry.release} of {entry.list}, made {entry.created_on}, "
         f"lists this {entry.kind} key ({entry.value.hex()})."
@@ -209,6 +215,16 @@ def _opened(cache: Path | None, list_name: str, release: int | None) -> Blocklis
         return Blocklist.open(cache, list_name=list_name, release=release)
     except ListUnavailable as error:
         _refuse(NO_LIST, error)
+    except OSError as error:
+        _refuse(NO_LIST, _cache_unusable(error))
+
+
+def _cache_unusable(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return (
+        f"The cache cannot be used ({where}{error.strerror or error}). "
+        "Give this user the right to its folder, make room, or choose another with --cache."
+    )
 
 
 def _refuse(code: int, sentence: object) -> NoReturn:

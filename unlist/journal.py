@@ -12,7 +12,6 @@ Killed before the journal appears, nothing has changed; killed after, ``recover`
 """
 
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -116,7 +115,7 @@ class Journal:
         touched = set()
         for name, staged in entry["moves"].items():
             final = self._inside(name)
-            self._folder_make(final.parent)
+            durable.folder_make(final.parent)
             new = self.stage / Path(staged).name
             if new.exists():  # else it was moved before a crash
                 new.replace(final)
@@ -142,21 +141,12 @@ class Journal:
             )
         return final
 
-    def _folder_make(self, folder: Path) -> None:
-        missing = [folder, *folder.parents]
-        missing = missing[: missing.index(self._target)]
-        for path in reversed(missing):
-            if not path.is_dir():
-                path.mkdir()
-                durable.folder_sync(path.parent)
-
     def _note(self, record: dict[str, Any]) -> None:
         """Append a shard's record, once."""
         if record["name"] in self.done():
             return
         with self._done.open("ab") as file:
             file.write(json.dumps(record).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+            durable.stream_sync(file)
         if self._records is not None:
             self._records[record["name"]] = record

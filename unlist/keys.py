@@ -7,6 +7,7 @@ the dataset stores it, byte for byte; nothing here canonicalises one.
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, Final, Literal, cast, get_args
 
 import numpy as np
@@ -21,7 +22,8 @@ KEY_BYTES: Final = 16
 Keys = npt.NDArray[np.void]
 """Row keys, dtype ``V16``: opaque bytes, unlike ``S16``, which loses trailing zeros."""
 
-_DIGEST_BYTES: Final = {"sha256": 32, "md5": 16}
+DIGEST_BYTES: Final[Mapping[str, int]] = {"sha256": 32, "md5": 16}
+"""The length of a raw digest, by kind."""
 
 
 class NotIdentifying(TypeError):
@@ -111,8 +113,10 @@ def _as_stored(kind: Kind, values: "pa.Array[Any]") -> "pa.Array[Any]":
 
 
 def _lower(values: "pa.Array[Any]") -> "pa.Array[Any]":
-    """Lowered before any other cast: pyarrow 26.0.1 lowers a slice that was cast to
-    ``large_string`` into shifted values.
+    """Text in lower case, as bytes.
+
+    Lowered before any other cast: pyarrow 26.0.1 lowers a slice that was cast to ``large_string``
+    into shifted values.
     """
     plain = values.cast(pa.string()) if values.type == pa.string_view() else values
     return pc.ascii_lower(plain).cast(pa.large_binary())
@@ -120,7 +124,7 @@ def _lower(values: "pa.Array[Any]") -> "pa.Array[Any]":
 
 def _raw_as_hex(kind: Kind, values: "pa.Array[Any]") -> "pa.Array[Any]":
     """Digests in a column of bytes: raw ones (by their length) spelled out, text in lower case."""
-    raw = _DIGEST_BYTES[kind]
+    raw = DIGEST_BYTES[kind]
     spelled = [
         None if item is None else item.hex().encode() if len(item) == raw else item.lower()
         for item in values.to_pylist()

@@ -67,15 +67,6 @@ def tree_root(leaf_hashes: Sequence[bytes]) -> bytes:
     return level[0] if level else EMPTY_ROOT
 
 
-def inclusion_path(leaf_hashes: Sequence[bytes], index: int) -> list[bytes]:
-    """The inclusion proof of one leaf; for many, build a ``MerkleTree`` once.
-
-    Raises:
-        IndexError: there is no such leaf.
-    """
-    return MerkleTree(leaf_hashes).path(index)
-
-
 def verify_inclusion(
     leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes
 ) -> None:

@@ -6,8 +6,8 @@ dataset that cannot be cleaned is found out while it is still whole.
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -198,7 +198,8 @@ def _plan_images(
     seen = seen_now(root, shard.images)
     listed = [name for name in shard.images if _image_listed(root / name, blocklist, advance)]
     kept_stems = {_stem(name) for name in set(shard.images) - set(listed)}
-    beside = sorted(name for image in listed for name in _beside(image, names, kept_stems))
+    sidecars = _sidecars(names)
+    beside = sorted(name for image in listed for name in _beside(image, sidecars, kept_stems))
     return ShardPlan(
         shard,
         len(shard.images),
@@ -218,12 +219,20 @@ def _image_listed(path: Path, blocklist: Blocklist, advance: Advance) -> bool:
     return blocklist.lists("sha256", sha256.hexdigest()) or blocklist.lists("md5", md5.hexdigest())
 
 
-def _beside(image: str, names: frozenset[str], kept_stems: set[str]) -> Iterator[str]:
-    """Captions and the like that go with an image, unless another image of that name stays."""
+def _sidecars(names: frozenset[str]) -> Mapping[str, list[str]]:
+    """Captions and the like, in any case of their suffix, by what stands before it."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        if PurePosixPath(name).suffix.lower() in _SIDECARS:
+            found[_stem(name)].append(name)
+    return found
+
+
+def _beside(image: str, sidecars: Mapping[str, list[str]], kept_stems: set[str]) -> Iterator[str]:
+    """What goes with an image: ``a.jpg.json``, and ``a.json`` unless another ``a`` stays."""
+    yield from sidecars.get(image, ())
     if _stem(image) not in kept_stems:
-        yield from (
-            _stem(image) + suffix for suffix in sorted(_SIDECARS) if _stem(image) + suffix in names
-        )
+        yield from sidecars.get(_stem(image), ())
 
 
 def _stem(name: str) -> str:

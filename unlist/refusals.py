@@ -94,6 +94,8 @@ def refusal_for(error: Exception, source: str) -> ListUnavailable:
 
 def _detail(error: Exception) -> str:
     """python-tuf's own words, and the cause below where it only says that a download failed."""
+    if isinstance(error, tuf.SlowRetrievalError):  # it has no words; a refused connection is one
+        return str(error) or "no connection, or no answer in time"
     own = str(error) or type(error).__name__
     cause = error.__cause__
     return f"{own}: {cause}" if type(error) is tuf.DownloadError and cause is not None else own

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from django.core.exceptions import (
+    DisallowedHost,
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
@@ -43,6 +44,7 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     "method_not_allowed": (405, "This method is not offered here"),
     "not_acceptable": (406, "The answer cannot be given in this form"),
     "state_forbids": (409, "The request's state does not allow this"),
+    "length_required": (411, "The length of the body is missing"),
     "photo_too_large": (413, "A photo is too large"),
     "body_too_large": (413, "The request is too large"),
     "unsupported_media_type": (415, "This content type is not taken here"),
@@ -51,6 +53,12 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     "busy": (503, "Too many uploads at this moment"),
     "unavailable": (503, "The service is not ready"),
 }
+
+
+HOST_UNKNOWN: Final = (
+    "This service does not answer under this host name. Use its published address; "
+    "its operator sets the names in DJANGO_ALLOWED_HOSTS."
+)
 
 
 class Problem(exceptions.APIException):
@@ -96,7 +104,7 @@ _BY_CLASS: Final[tuple[tuple[type[Exception], str, str], ...]] = (
     (
         exceptions.UnsupportedMediaType,
         "unsupported_media_type",
-        "This content type is not taken here; docs/api.md names the one that is.",
+        "Send photos as multipart/form-data, and a receipt as application/json or as a form.",
     ),
     (exceptions.MethodNotAllowed, "method_not_allowed", "This method is not offered here."),
     (exceptions.NotAcceptable, "not_acceptable", "Answers are JSON: ask for application/json."),
@@ -135,7 +143,9 @@ def _with_allow(response: HttpResponse, view: Any) -> HttpResponse:
 
 
 def unreadable(exc: Exception | None) -> tuple[str, str]:
-    """Return code and sentence for a body that Django would not read."""
+    """Return code and sentence for a request that Django would not read."""
+    if isinstance(exc, DisallowedHost):
+        return "malformed", HOST_UNKNOWN
     if isinstance(exc, RequestDataTooBig):
         return "body_too_large", "The text is too long to be read. Shorten it and send it again."
     if isinstance(exc, TooManyFilesSent):

@@ -10,9 +10,10 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.utils.cache import get_conditional_response
 from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.exceptions import ParseError
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -33,6 +34,8 @@ from removal.selectors import OpenedRequest, ReceiptUnknown, request_open, reque
 from removal.uploads import RETRY_AFTER_SECONDS, UploadRefused, photos_accepted
 
 UNAVAILABLE = "The service cannot take requests at this moment. Nothing was kept; try again later."
+
+LENGTH_REQUIRED = "Send the body whole, with its Content-Length, and not in chunks."
 
 
 def problems(*statuses: int) -> dict[tuple[int, str], Any]:
@@ -67,6 +70,8 @@ class ApiView(APIView):
         super().initial(request, *args, **kwargs)
         if request.method == "POST" and not same_origin(request._request):  # noqa: SLF001
             raise Problem("forbidden", REFUSAL)
+        if "Transfer-Encoding" in request.headers and not request.META.get("CONTENT_LENGTH"):
+            raise Problem("length_required", LENGTH_REQUIRED)  # WSGI would read no body at all
 
     def handle_exception(self, exc: Exception) -> Response:
         """Answer faults that several calls share."""
@@ -114,7 +119,7 @@ class RequestsView(ApiView):
         """
         try:
             with photos_accepted(request._request) as upload:  # noqa: SLF001
-                data: Any = request.data
+                data: Any = request.data or QueryDict()  # DRF has a dict for an empty body
                 photos = upload.photos()
                 work_spend(payload=str(data.get("altcha", "")))
                 submitted = _submitted(data, photos)
@@ -194,7 +199,10 @@ def opened_of(request: Request) -> OpenedRequest:
     Raises:
         Problem: it is missing, mistyped or unknown.
     """
-    data = request.data
+    try:
+        data = request.data
+    except RecursionError:  # JSON nested deeper than Python's parser goes
+        raise ParseError from None
     receipt = data.get("receipt") if hasattr(data, "get") else None
     if not isinstance(receipt, str) or not receipt.strip():
         raise Problem("receipt_missing", "Send the receipt code as a text in the field `receipt`.")

@@ -31,7 +31,7 @@ _WITH_COMPLAINT = frozenset({State.PARTLY_APPROVED, State.DENIED, State.NO_MATCH
 
 
 def request_status(*, opened: OpenedRequest) -> dict[str, Any]:
-    """Return what the subject may know, in the form of INTERFACES.md `POST status/`."""
+    """Return what the subject may know, in the form that `POST status/` answers."""
     request = opened.request
     request.refresh_from_db()
     case = case_key(opened)

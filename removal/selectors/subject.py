@@ -83,7 +83,10 @@ def request_open(*, receipt: str) -> OpenedRequest:
         _decoy_opened()
         raise ReceiptUnknown
     opened = OpenedRequest(request, subject)
-    opened.key(Purpose.PROOF)  # lives as long as the request: proves that the key is the one
+    try:
+        opened.key(Purpose.PROOF)  # lives as long as the request: proves that the key is the one
+    except (NotReadable, KeyShredded):  # being purged, or purged before a backup was restored
+        raise ReceiptUnknown from None
     return opened
 
 

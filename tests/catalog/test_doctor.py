@@ -11,8 +11,8 @@ from django.db import OperationalError, connection
 
 from catalog import checks as catalog_checks
 from catalog import checks_machine
-from catalog.checks import check_catalog, index_findings
-from catalog.checks_machine import check_broker, check_database, check_disk
+from catalog.checks import catalog_check, index_findings
+from catalog.checks_machine import broker_check, database_check, disk_check
 from catalog.models import Dataset, Group
 
 pytestmark = pytest.mark.django_db
@@ -31,32 +31,32 @@ def _no_encoder_load(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_no_encoder_load")
 class TestCatalog:
     def test_an_empty_catalog_is_a_warning(self) -> None:
-        assert ids(check_catalog(None)) == ["catalog.W001"]
+        assert ids(catalog_check(None)) == ["catalog.W001"]
 
     def test_a_covered_dataset_is_no_finding(self, indexed: Path) -> None:
-        assert check_catalog(None) == []
+        assert catalog_check(None) == []
         assert index_findings(deep=True) == []
 
     def test_a_dataset_that_is_not_indexed_is_a_warning(self, added: Path) -> None:
-        (found,) = check_catalog(None)
+        (found,) = catalog_check(None)
         assert found.id == "catalog.W002"
         assert "index_dataset sample" in str(found.hint)
 
     def test_a_dataset_whose_disk_is_away_is_a_warning(self, indexed: Path) -> None:
         indexed.rename(indexed.with_name("elsewhere"))
-        assert ids(check_catalog(None)) == ["catalog.W003"]
+        assert ids(catalog_check(None)) == ["catalog.W003"]
 
     def test_a_failed_group_is_an_error_with_its_reason(self, added: Path) -> None:
         Group.objects.create(
             dataset=Dataset.objects.get(), number=0, state="failed", error="No space left"
         )
-        found = check_catalog(None)
+        found = catalog_check(None)
         assert ids(found) == ["catalog.W002", "catalog.E002"]
         assert "No space left" in found[1].msg
 
     def test_a_missing_index_is_an_error(self, indexed: Path) -> None:
         (Group.objects.get().path / "index.json").unlink()
-        assert ids(check_catalog(None)) == ["catalog.E004"]
+        assert ids(catalog_check(None)) == ["catalog.E004"]
 
     def test_a_flipped_byte_is_found_by_the_deep_look_alone(self, indexed: Path) -> None:
         group = Group.objects.get()
@@ -64,22 +64,22 @@ class TestCatalog:
         data = bytearray(largest.read_bytes())
         data[-1] ^= 1
         largest.write_bytes(data)
-        assert ids(check_catalog(None)) == []
+        assert ids(catalog_check(None)) == []
         assert ids(index_findings(deep=True)) == ["catalog.E004"]
 
     def test_a_web_process_does_not_look_into_indexes(self, indexed: Path, settings: Any) -> None:
         (Group.objects.get().path / "index.json").unlink()
         settings.UNLIST = settings.UNLIST.model_copy(update={"role": "public"})
-        assert check_catalog(None) == []
+        assert catalog_check(None) == []
 
 
 def test_an_encoder_that_cannot_be_loaded_is_an_error(settings: Any) -> None:
     settings.UNLIST = settings.UNLIST.model_copy(update={"encoder": "no-such-model/nowhere"})
-    assert "catalog.E006" in ids(check_catalog(None))
+    assert "catalog.E006" in ids(catalog_check(None))
 
 
 def test_a_working_database_is_no_finding() -> None:
-    assert check_database(None) == []
+    assert database_check(None) == []
 
 
 def test_a_database_that_is_away_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,8 +87,8 @@ def test_a_database_that_is_away_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
         raise OperationalError("away")
 
     monkeypatch.setattr(connection, "ensure_connection", away)
-    assert ids(check_database(None)) == ["unlist.E001"]
-    assert check_catalog(None) == []
+    assert ids(database_check(None)) == ["unlist.E001"]
+    assert catalog_check(None) == []
 
 
 def test_tables_of_another_version_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +103,7 @@ def test_tables_of_another_version_are_an_error(monkeypatch: pytest.MonkeyPatch)
             return ["a migration"]
 
     monkeypatch.setattr(checks_machine, "MigrationExecutor", Behind)
-    assert ids(check_database(None)) == ["unlist.E002"]
+    assert ids(database_check(None)) == ["unlist.E002"]
 
 
 def test_a_database_that_cannot_be_written_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +117,7 @@ def test_a_database_that_cannot_be_written_is_an_error(monkeypatch: pytest.Monke
     with connection.cursor() as cursor:
         cursor.execute(refuse)
     try:
-        assert ids(check_database(None)) == ["unlist.E003"]
+        assert ids(database_check(None)) == ["unlist.E003"]
     finally:
         with connection.cursor() as cursor:
             cursor.execute(allow)
@@ -126,17 +126,17 @@ def test_a_database_that_cannot_be_written_is_an_error(monkeypatch: pytest.Monke
 def test_a_data_folder_that_is_missing_or_full_is_told(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert ids(check_disk(None)) == ["unlist.E004"]
+    assert ids(disk_check(None)) == ["unlist.E004"]
     settings.UNLIST.data_dir.mkdir(parents=True)
     monkeypatch.setattr(checks_machine, "_DISK_LOW_BYTES", 0)
-    assert check_disk(None) == []
+    assert disk_check(None) == []
     monkeypatch.setattr(checks_machine, "_DISK_LOW_BYTES", 2**80)
-    assert ids(check_disk(None)) == ["unlist.W001"]
+    assert ids(disk_check(None)) == ["unlist.W001"]
 
 
 def test_a_broker_without_worker_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks_machine, "_PATIENCE_SECONDS", 0.1)
-    assert ids(check_broker(None)) == ["unlist.W003"]
+    assert ids(broker_check(None)) == ["unlist.W003"]
 
 
 def test_a_broker_that_is_away_is_a_warning(
@@ -145,7 +145,7 @@ def test_a_broker_that_is_away_is_a_warning(
     app = current_app
     away = app.connection(f"redis+socket://{tmp_path / 'nobody.sock'}")
     monkeypatch.setattr(app, "connection_for_write", lambda: away)
-    assert ids(check_broker(None)) == ["unlist.W002"]
+    assert ids(broker_check(None)) == ["unlist.W002"]
 
 
 def _one_check(monkeypatch: pytest.MonkeyPatch, *found: checks.CheckMessage) -> None:

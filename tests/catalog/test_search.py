@@ -96,6 +96,14 @@ def test_the_output_is_written_whole_or_not_at_all(
     assert [path.name for path in output.parent.iterdir()] == ["out.jsonl"]
 
 
+def test_an_output_that_is_a_folder_is_refused_before_the_search(
+    indexed: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("catalog.search.conclude", None)
+    with pytest.raises(CommandError, match="is a folder: name the file"):
+        match_images(photos, tmp_path)
+
+
 def test_an_output_in_the_input_folder_is_no_photo(indexed: Path, photos: Path) -> None:
     first = match_images(photos, photos / "out.jsonl")
     assert match_images(photos, photos / "out.jsonl") == first

@@ -28,11 +28,16 @@ def test_a_wrong_value_stops_the_start_and_is_named(
         environment_read()
 
 
+@pytest.mark.parametrize(
+    "secret", ["data", "data/secrets", "beside/../data/secrets", "link/secrets"]
+)
 def test_secrets_may_not_lie_inside_the_data(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, secret: str
 ) -> None:
-    monkeypatch.setenv("UNLIST_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("UNLIST_SECRET_DIR", str(tmp_path / "secrets"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    monkeypatch.setenv("UNLIST_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("UNLIST_SECRET_DIR", str(tmp_path / secret))
     with pytest.raises(ImproperlyConfigured, match="UNLIST_SECRET_DIR"):
         environment_read()
 

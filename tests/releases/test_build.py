@@ -6,7 +6,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from releases import durable, freeze, places
+from releases import freeze, locks, places
 from releases.build import NothingToRelease, release_build, release_plan
 from releases.models import ListEntry, Release
 from releases.produce import files_make
@@ -15,6 +15,7 @@ from releases.verify import folder_verify
 from removal.audit import audit_head
 from tests.releases.conftest import listed
 from tests.removal import factories
+from unlist import durable
 from unlist.keyfile import keyfile_read, keyset_sha256, tree_leaves
 from unlist.keys import row_key
 from unlist.manifest import Manifest, manifest_load
@@ -167,10 +168,10 @@ def test_a_build_killed_halfway_leaves_nothing_that_counts(monkeypatch: pytest.M
 
 def test_two_at_once_are_refused(keys: None) -> None:
     listed(1)
-    with durable.held(places.lock_path()):
-        with pytest.raises(durable.AlreadyRunning, match="wait until it has ended"):
+    with locks.held(places.lock_path()):
+        with pytest.raises(locks.AlreadyRunning, match="wait until it has ended"):
             release_build()
-        with pytest.raises(durable.AlreadyRunning):
+        with pytest.raises(locks.AlreadyRunning):
             releases_publish()
     assert release_build().number == 1
 

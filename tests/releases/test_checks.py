@@ -25,13 +25,13 @@ def test_doctor_runs_them_and_other_commands_do_not() -> None:
 
 def test_all_well_says_nothing(root: Path) -> None:
     out(1)
-    assert ids(checks.signing_keys(), checks.clock(), checks.files()) == set()
+    assert ids(checks.keys_check(), checks.clock_check(), checks.files_check()) == set()
 
 
 def test_missing_and_readable_keys_are_named(keys: None) -> None:
     signing.key_path("targets").unlink()
     signing.key_path("public").chmod(0o644)
-    missing, exposed = checks.signing_keys()
+    missing, exposed = checks.keys_check()
     assert (missing.id, exposed.id) == ("releases.E001", "releases.E002")
     assert "targets" in missing.msg
     assert "chmod 600 public.pem" in str(exposed.hint)
@@ -39,7 +39,7 @@ def test_missing_and_readable_keys_are_named(keys: None) -> None:
 
 def test_who_does_not_sign_needs_no_keys(settings: Any) -> None:
     settings.UNLIST = settings.UNLIST.model_copy(update={"role": "public"})
-    assert checks.signing_keys() == []
+    assert checks.keys_check() == []
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_clock_that_runs_out_is_foretold(
     out(1)
     when = timezone.now() + timedelta(days=days)
     monkeypatch.setattr("django.utils.timezone.now", lambda: when)
-    assert ids(checks.clock()) == expected
+    assert ids(checks.clock_check()) == expected
 
 
 def test_damaged_files_are_named(root: Path) -> None:
@@ -65,6 +65,6 @@ def test_damaged_files_are_named(root: Path) -> None:
     repository = ListRepository.reader(places.repository_dir())
     for target in repository.list_targets("public").values():
         repository.target_path(target).write_bytes(b"x")
-    assert ids(checks.files()) == {"releases.E004"}
+    assert ids(checks.files_check()) == {"releases.E004"}
     (places.repository_dir() / "metadata" / "timestamp.json").write_bytes(b"x")
-    assert ids(checks.files(), checks.clock()) == {"releases.E004"}
+    assert ids(checks.files_check(), checks.clock_check()) == {"releases.E004"}

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from releases import durable, places, publish
+from releases import places, publish
 from releases.build import release_build
 from releases.intact import published_check
 from releases.models import Release
@@ -10,6 +10,7 @@ from releases.publish import releases_publish
 from removal.models import State
 from tests.releases.conftest import listed, metadata, out, pulled
 from tests.removal import factories
+from unlist import durable
 
 pytestmark = pytest.mark.django_db
 

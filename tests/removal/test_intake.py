@@ -2,6 +2,9 @@
 
 import datetime as dt
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -45,6 +48,24 @@ def test_a_submission_is_stored_sealed_with_its_clock() -> None:
     case = unwrap(request.pk, Purpose.CASE, Recipient.REVIEWER, role_key(Recipient.REVIEWER))
     words = case.open(request.content_sealed, Place(request.pk, Purpose.CASE, content.CONTENT))
     assert json.loads(words) == {"note": "please", "urls": ["https://example.org/a%20b"]}
+
+
+def test_pictures_are_decoded_two_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tiny file may be half a gigabyte of pixels: eight threads of them would end the process."""
+    at_once, most, lock = [0], [0], threading.Lock()
+
+    def slow(data: bytes) -> None:
+        with lock:
+            at_once[0] += 1
+            most[0] = max(most[0], at_once[0])
+        time.sleep(0.02)
+        with lock:
+            at_once[0] -= 1
+
+    monkeypatch.setattr(intake, "decode", slow)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda n: intake._photo_answer(n, b""), range(16)))
+    assert most == [2]
 
 
 def test_the_worker_reads_the_very_bytes_that_were_sent() -> None:

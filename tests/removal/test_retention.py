@@ -91,6 +91,29 @@ def test_photos_go_after_120_days_whatever_happens(ran: Callable[[], Counter[str
     assert case.request.state == State.IN_REVIEW
 
 
+def test_a_request_never_searched_in_120_days_goes_to_a_maintainer_who_can_say_so(
+    ran: Callable[[], Counter[str]],
+) -> None:
+    case = factories.received()
+    assert case.request.state == State.RECEIVED
+    days_pass(120)
+    done = ran()
+    assert (done["photos"], done["given_up"]) == (1, 1)
+    assert case.request.state == State.IN_REVIEW
+    assert ran()["given_up"] == 0
+    review.request_decide(
+        request_id=case.request_id,
+        reviewer=factories.staff_user(),
+        approve=[],
+        deny_reason="not_searched",
+        statement="",
+        tier=None,
+    )
+    days_pass(90)
+    assert ran()["cases"] == 1
+    audit_verify()
+
+
 def test_a_late_decision_does_not_prolong_the_120_days(ran: Callable[[], Counter[str]]) -> None:
     case = factories.in_review()
     days_pass(115)
@@ -193,6 +216,43 @@ def test_a_run_that_dies_after_the_keys_is_completed_by_the_next(
     assert "photo" not in purposes()
     assert files(blobs.folder) == set()
     assert RemovalRequest.objects.exists() == (step != "request_purge")
+    audit_verify()
+
+
+def test_an_erasure_that_dies_is_unknown_at_once_and_completed_by_the_next_run(
+    ran: Callable[[], Counter[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    erased, other = factories.decided(), factories.decided()
+
+    def dies(**kwargs: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(audit, "audit_append", dies)
+        with pytest.raises(KeyboardInterrupt):
+            retention.request_erase(erased.request.pk)
+    with pytest.raises(ReceiptUnknown):
+        request_open(receipt=erased.receipt)
+    assert ran()["tombstones"] == 1
+    assert list(RemovalRequest.objects.values_list("pk", flat=True)) == [other.request.pk]
+    audit_verify()
+
+
+def test_what_a_restored_backup_brings_back_does_not_stop_retention(
+    ran: Callable[[], Counter[str]],
+) -> None:
+    purged, other = factories.no_match(), factories.no_match()
+    wraps = Wrap.objects.filter(key__request=purged.request.pk).values_list("shred", flat=True)
+    shred.keys_destroy([*wraps, purged.request.audit_shred])  # as before the backup came back
+    days_pass(14)
+    assert ran()["photos"] == 2
+    days_pass(90)
+    assert ran()["cases"] == 2
+    assert other.request.case_deleted_on is not None
+    with pytest.raises(ReceiptUnknown):
+        request_open(receipt=purged.receipt)
+    days_pass(365)
+    assert ran()["tombstones"] == 2
     audit_verify()
 
 

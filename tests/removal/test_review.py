@@ -176,10 +176,12 @@ def test_the_clock_is_extended_once_before_the_due_date_with_a_reason(reviewer: 
         review.request_extend(request_id=case.request_id, reviewer=reviewer, reason="again")
 
 
-def test_an_overdue_or_decided_request_cannot_be_extended(reviewer: User) -> None:
-    late, decided = factories.in_review(), factories.decided()
+def test_a_due_overdue_or_decided_request_cannot_be_extended(reviewer: User) -> None:
+    due, late, decided = factories.in_review(), factories.in_review(), factories.decided()
+    today = dt.datetime.now(dt.UTC).date()
+    RemovalRequest.objects.filter(pk=due.request_id).update(due_on=today)
     RemovalRequest.objects.filter(pk=late.request_id).update(due_on=dt.date(2020, 1, 1))
-    for case in (late, decided):
+    for case in (due, late, decided):
         with pytest.raises(DecisionInvalid, match="before the first due date"):
             review.request_extend(request_id=case.request_id, reviewer=reviewer, reason="busy")
 

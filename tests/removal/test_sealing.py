@@ -1,4 +1,4 @@
-"""Who can read what: the table of DESIGN.md "Keys", and that nothing opens anywhere else."""
+"""Who can read what: the table of docs/privacy.md "Keys", and that nothing opens anywhere else."""
 
 import uuid
 from dataclasses import replace

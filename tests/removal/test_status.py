@@ -1,4 +1,4 @@
-"""The status: every field of INTERFACES.md, and nothing that helps a stranger."""
+"""The status: every field of docs/openapi.yaml, and nothing that helps a stranger."""
 
 import datetime as dt
 import json

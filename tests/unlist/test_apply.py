@@ -190,6 +190,18 @@ def test_a_folder_of_images(blocklist: Make, tmp_path: Path, in_place: bool) -> 
     assert report.output_digest == lines(after)
 
 
+def test_whatever_is_written_beside_an_image_goes_with_it(blocklist: Make, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("a.jpg", "a.TXT", "a.jpg.json", "twin.jpg", "twin.png", "twin.png.json"):
+        (data / name).write_bytes(f"bytes of {name}".encode())
+    (data / "twin.txt").write_text("of both")
+    gone = [(data / name).read_bytes() for name in ("a.jpg", "twin.png")]
+    listed: Listed = {"sha256": [hashlib.sha256(content).hexdigest() for content in gone]}
+    apply(data, blocklist(listed), out=tmp_path / "clean")
+    assert set(files_in(tmp_path / "clean")) == {"twin.jpg", "twin.txt"}
+
+
 def cut(path: Path, left: int) -> None:
     path.write_bytes(path.read_bytes()[:left])
 
@@ -317,6 +329,29 @@ def test_a_shard_that_changes_meanwhile(
         apply(dataset, blocklist(LISTED), out=tmp_path / "clean")
     monkeypatch.undo()
     assert apply(dataset, blocklist(LISTED), out=None).rows_removed == 3
+
+
+@pytest.mark.parametrize("in_place", [False, True], ids=["out", "in-place"])
+def test_a_shard_put_back_after_a_kill_is_not_taken_for_done(
+    dataset: Path, blocklist: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_place: bool
+) -> None:
+    target, listed = dataset if in_place else tmp_path / "clean", blocklist(LISTED)
+    before = files_in(dataset)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("unlist.apply._report", killed)
+        with pytest.raises(KeyboardInterrupt):
+            apply(dataset, listed, out=None if in_place else target)
+    for name in ("00000.tar", "00000.parquet", "00000_stats.json"):  # fetched again
+        (target / name).write_bytes(before[name])
+    with pytest.raises(RunMismatch, match=r"00000\.\w+ is not as the unfinished run left it"):
+        apply(dataset, listed, out=None if in_place else target)
+    shutil.rmtree(dataset / ".unlist-apply" if in_place else target)
+    assert apply(dataset, listed, out=None if in_place else target).rows_removed > 0
+    cleaned_check(before, target)
 
 
 def test_a_digest_of_no_url_list_matches_rows_without_address(

@@ -57,6 +57,14 @@ def test_webdataset_samples(blocklist: Make) -> None:
     assert not keep({"url": BAD.encode(), "json": {"url": GOOD}})
     assert not keep({"url": GOOD, "json": {"url": BAD}})
     assert keep({"json": {"url": None, "sha256": None}})
+    assert not keep({"url": GOOD, "sha256": bytes.fromhex(DIGEST)})
+    assert keep({"url": b"https://ok.example/\xff.jpg"})
+
+
+@pytest.mark.parametrize("value", [[BAD], {"href": BAD}, 1])
+def test_a_sample_whose_address_is_no_text_is_no_answer(blocklist: Make, value: object) -> None:
+    with pytest.raises(NotIdentifying, match="cannot hold a url"):
+        blocklist(LISTED).keep_sample({"json": json.dumps({"url": value}).encode()})
 
 
 def test_rows_of_hugging_face_batches(blocklist: Make) -> None:

@@ -1,6 +1,7 @@
 """The command: exit codes, sentences on standard error, results on standard output."""
 
 import json
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -59,6 +60,29 @@ def test_pull_refuses_with_code_3(publisher: Publisher, cache: Path, tmp_path: P
     assert "neither an http" in refused(3, "pull", tmp_path / "nowhere", *words[2:])
 
 
+def test_a_cache_that_cannot_be_written_is_no_usable_list(
+    publisher: Publisher, tmp_path: Path
+) -> None:
+    publisher.release(1, LISTED)
+    (tmp_path / "file").touch()
+    cache = tmp_path / "file" / "cache"
+    said = refused(3, "pull", publisher.folder, "--root", publisher.root, "--cache", cache)
+    assert "The cache cannot be used" in said
+    assert "--cache" in said
+
+
+def test_a_refused_connection_is_said_in_words(publisher: Publisher, cache: Path) -> None:
+    publisher.release(1, LISTED)
+    words = ("--root", publisher.root, "--cache", cache)
+    assert "(no connection, or no answer in time)" in refused(3, "pull", _closed_port(), *words)
+
+
+def _closed_port() -> str:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}/"
+
+
 def test_check(pulled: Path) -> None:
     cached = ("--cache", pulled)
     assert unlist("check", "--url", "https://fine.example/", *cached).exit_code == 0
@@ -100,6 +124,8 @@ def test_apply_refuses(pulled: Path, tmp_path: Path) -> None:
     assert "is not known" in refused(1, "apply", pulled, *out, "--format", "coyote")
     assert "either --out DIR or --in-place" in refused(2, "apply", pulled, "--cache", pulled)
     assert "either --out" in refused(2, "apply", pulled, *out, "--in-place")
+    report = ("--report", tmp_path / "absent" / "report.json")
+    assert "there is no folder" in refused(2, "apply", pulled, *out, *report)
     assert "not release 9" in refused(3, "apply", pulled, *out, "--release", 9)
     assert "pull it first" in refused(3, "apply", pulled, *out, "--list", "other")
     assert not (tmp_path / "clean").exists()
@@ -152,7 +178,7 @@ def test_verify_proof_refuses(proof: Path, pulled: Path, publisher: Publisher) -
     content["value"] = "00" * 16
     proof.write_text(json.dumps(content), "utf-8")
     assert "does not lead to the root" in refused(2, *words)
-    for text in ("", "[]", "null", '{"format": "unlist-proof/1"}', "{"):
+    for text in ("", "[]", "null", '{"format": "unlist-proof/1"}', "{", "[" * 200_000):
         proof.write_text(text, "utf-8")
         refused(2, *words)
     proof.write_bytes(b"\xff\xfe\x00")

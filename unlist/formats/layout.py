@@ -22,6 +22,10 @@ IMAGE_SUFFIXES: Final = frozenset(
 )
 _ROW_ALIGNED_SUFFIXES: Final = (".npy", ".npz")
 _STATS: Final = "_stats.json"
+_PACKED: Final = (
+    *(".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.lz4", ".tar.z"),
+    *(".tgz", ".tbz", ".tbz2", ".txz", ".tzst"),
+)
 
 
 class NotADataset(DatasetRefused):
@@ -115,7 +119,7 @@ def _sorted_out(names: Iterable[str]) -> _Listing:
 def _ending(lowered: str) -> str:
     if lowered.endswith(_STATS):
         return "stats"
-    if lowered.endswith((".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz")):
+    if lowered.endswith(_PACKED):
         return "packed"
     suffix = PurePosixPath(lowered).suffix
     if suffix in IMAGE_SUFFIXES:
@@ -127,9 +131,10 @@ def _ending(lowered: str) -> str:
 
 def _told_apart(listing: _Listing) -> DatasetFormat:
     """The one form that the listing can be."""
-    if listing.tars and listing.images:
+    tars = [*listing.tars, *listing.packed]
+    if tars and listing.images:
         raise NotADataset(
-            f"The folder mixes tar shards ({listing.tars[0]}) with loose images "
+            f"The folder mixes tar shards ({tars[0]}) with loose images "
             f"({listing.images[0]}); point at a folder that holds one kind, or name the one meant "
             "with --format."
         )
@@ -150,11 +155,7 @@ def _told_apart(listing: _Listing) -> DatasetFormat:
 
 
 def _nothing_found(listing: _Listing) -> NotADataset:
-    if listing.packed:
-        return NotADataset(
-            f"The folder's tar files are compressed ({listing.packed[0]}); "
-            "unpack them to plain .tar first."
-        )
+    _refuse_packed(listing)
     return NotADataset(
         "The folder holds no dataset: there is no .tar shard, no .parquet table and no image in "
         "it. Point at the folder that img2dataset wrote, at metadata parquet files, or at a folder "
@@ -166,11 +167,11 @@ def _img2dataset(listing: _Listing) -> tuple[ShardFiles, ...]:
     if not listing.tars:
         raise NotADataset(
             "The folder holds no .tar shard, so it is not img2dataset's `webdataset` output; "
-            "for parquet tables alone use --format laion."
+            "metadata tables alone are of the format laion."
         )
+    _refuse_packed(listing)
     _refuse_aligned(listing)
-    tars = {_stem(name): name for name in listing.tars}
-    tables = {_stem(name): name for name in listing.tables}
+    tars, tables = _by_stem(listing.tars), _by_stem(listing.tables)
     stats = {name[: -len(_STATS)]: name for name in listing.stats}
     return tuple(
         ShardFiles(name, table=tables.get(name), archive=tars.get(name), stats=stats.get(name))
@@ -193,8 +194,10 @@ def _laion(listing: _Listing) -> tuple[ShardFiles, ...]:
             f"The folder is img2dataset's `parquet` output ({listing.stats[0]}); "
             "of img2dataset's outputs this version reads `webdataset` (tar shards)."
         )
+    _refuse_packed(listing)
     _refuse_aligned(listing)
-    return tuple(ShardFiles(_stem(name), table=name) for name in listing.tables)
+    tables = _by_stem(listing.tables)
+    return tuple(ShardFiles(name, table=tables[name]) for name in sorted(tables))
 
 
 def _images(listing: _Listing) -> tuple[ShardFiles, ...]:
@@ -204,6 +207,28 @@ def _images(listing: _Listing) -> tuple[ShardFiles, ...]:
     for name in listing.images:
         folders[str(PurePosixPath(name).parent)].append(name)
     return tuple(ShardFiles(folder, images=tuple(folders[folder])) for folder in sorted(folders))
+
+
+def _by_stem(names: Sequence[str]) -> dict[str, str]:
+    """Files by the shard they belong to: one each, so that no second one is passed over."""
+    files: dict[str, str] = {}
+    for name in names:
+        other = files.setdefault(_stem(name), name)
+        if other != name:
+            raise NotADataset(
+                f"The folder holds {other} and {name}, which name the same shard; "
+                "rename one, or take it out of the folder."
+            )
+    return files
+
+
+def _refuse_packed(listing: _Listing) -> None:
+    """A compressed tar would be carried along unread, whatever rows it holds."""
+    if listing.packed:
+        raise NotADataset(
+            f"The folder holds compressed tar files ({listing.packed[0]}); "
+            "unpack them to plain .tar first."
+        )
 
 
 def _refuse_aligned(listing: _Listing) -> None:

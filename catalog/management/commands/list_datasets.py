@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from django.core.serializers.json import DjangoJSONEncoder
 
 from catalog.selectors import DatasetCoverage, datasets_covered
 
@@ -18,7 +19,8 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         datasets = datasets_covered()
         if options["json"]:
-            self.stdout.write(json.dumps([asdict(one) for one in datasets], indent=2, default=str))
+            rows = [asdict(one) for one in datasets]
+            self.stdout.write(json.dumps(rows, indent=2, cls=DjangoJSONEncoder))
         elif not datasets:
             self.stdout.write("There is no dataset yet: add one with add_dataset.")
         else:

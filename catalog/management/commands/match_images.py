@@ -51,6 +51,8 @@ class Command(BaseCommand):
         for name in ("top", "workers"):
             if options[name] < 1:
                 raise CommandError(f"--{name} is {options[name]}: give a number from 1.")
+        if options["output"].is_dir():
+            raise CommandError(f"{options['output']} is a folder: name the file to write in it.")
         dataset = dataset_get(options["dataset"])
         ready, planned = groups_ready([dataset.name]).count(), dataset.groups.count()
         if not ready:

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from releases.build import NothingToRelease, release_build, release_plan
-from releases.durable import AlreadyRunning
 from releases.freeze import InputDamaged
+from releases.locks import AlreadyRunning
 from releases.places import PUBLIC_LIST, ListUnknown, release_dir
 
 

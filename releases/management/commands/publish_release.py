@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from releases.durable import AlreadyRunning
+from releases.locks import AlreadyRunning
 from releases.publish import ReleaseAltered, releases_publish
 from releases.repository import RepositoryRefused
 from releases.signing import KeyUnusable, SigningRefused

@@ -1,4 +1,4 @@
-"""The API: shapes of INTERFACES.md, and a problem with a stable type for every fault."""
+"""The API: shapes of docs/api.md, and a problem with a stable type for every fault."""
 
 import json
 from typing import Any
@@ -69,6 +69,11 @@ def test_status_has_its_shape_in_every_state(visitor: Client, make: Any) -> None
     _fits(body, shapes.RequestStatus())
 
 
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data"])
+def test_an_empty_body_sends_nothing_whatever_it_is_called(visitor: Client, kind: str) -> None:
+    _is_problem(visitor.generic("POST", SUBMIT, b"", content_type=kind), 400, "nothing_sent")
+
+
 @pytest.mark.parametrize(
     ("fields", "status", "code"),
     [
@@ -111,8 +116,25 @@ def test_wrong_content_types(visitor: Client) -> None:
 def test_unreadable_bodies(visitor: Client) -> None:
     broken = visitor.post(STATUS, "{", content_type="application/json")
     _is_problem(broken, 400, "malformed")
+    deep = visitor.post(STATUS, "[" * 100_000, content_type="application/json")
+    _is_problem(deep, 400, "malformed")
     headless = visitor.post(SUBMIT, b"nonsense", content_type="multipart/form-data")
     _is_problem(headless, 400, "malformed")
+
+
+def test_a_body_in_chunks_is_asked_for_with_its_length(visitor: Client) -> None:
+    for address in (SUBMIT, STATUS):
+        answer = visitor.generic(
+            "POST", address, b"", "application/json", HTTP_TRANSFER_ENCODING="chunked"
+        )
+        _is_problem(answer, 411, "length_required")
+
+
+def test_a_host_name_that_is_not_ours_is_said_to_be_one(visitor: Client) -> None:
+    answer = visitor.get("/", headers={"host": "other.example"})
+    assert answer.status_code == 400
+    assert "does not answer under this host name" in answer.text
+    assert "other.example" not in answer.text
 
 
 @pytest.mark.parametrize("body", [{}, {"receipt": ""}, {"receipt": 5}, [], "text", None])

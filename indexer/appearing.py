@@ -5,12 +5,13 @@ and one rename makes it visible. A process killed at any moment leaves at most a
 name begins with a dot, which nothing opens and the next build of the same index clears away.
 """
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from unlist.durable import folder_place, folder_sync, tree_sync
 
 
 @contextmanager
@@ -27,11 +28,7 @@ def appearing(path: Path) -> Iterator[Path]:
     try:
         yield working
         working.chmod(0o755)
-        for file in working.iterdir():
-            _flush(file)
-        _flush(working)
         _put_in_place(working, path)
-        _flush(path.parent)
     except BaseException:
         shutil.rmtree(working, ignore_errors=True)
         raise
@@ -39,17 +36,11 @@ def appearing(path: Path) -> Iterator[Path]:
 
 def _put_in_place(working: Path, path: Path) -> None:
     if not path.exists():
-        working.rename(path)
+        folder_place(working, path)
         return
+    tree_sync(working)  # before the old one leaves its place
     old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     path.rename(old / path.name)
     working.rename(path)
+    folder_sync(path.parent)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
