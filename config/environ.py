@@ -111,6 +111,12 @@ class Environment(BaseSettings):
         return Path(tempfile.gettempdir()) / f"unlist-{tag}" / "redis.sock"
 
     @property
+    def operator_named(self) -> bool:
+        """Whether the operator has said who answers for the service."""
+        unset: str = type(self).model_fields["operator_name"].default
+        return self.operator_name != unset
+
+    @property
     def served_over_https(self) -> bool:
         """Whether cookies may be marked `Secure` and named `__Host-`."""
         return self.public_url.startswith("https://")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
+from django.core import checks
 from django.core.checks import CheckMessage, Error, Info, register
 from django.db import DatabaseError
 from django.db.models import Q
@@ -29,6 +30,20 @@ RETENTION_LATE: Final = dt.timedelta(hours=25)
 def secrets_check(**_: Any) -> list[CheckMessage]:
     """Each secret of the role is there, for this user alone; those of others cannot be read."""
     return [*_own_secrets(), *_others_secrets()]
+
+
+@register("unlist", deploy=True)
+def operator_check(**_: Any) -> list[CheckMessage]:
+    """The privacy page and every refusal can say who answers for the service."""
+    if settings.UNLIST.operator_named:
+        return []
+    return [
+        checks.Warning(
+            "Nobody is named as the one who runs this service.",
+            hint="Set UNLIST_OPERATOR_NAME: people have a right to know, and to complain.",
+            id="removal.W001",
+        )
+    ]
 
 
 @register("unlist", deploy=True)

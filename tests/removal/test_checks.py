@@ -14,6 +14,12 @@ from tests.removal import factories
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def _operator_named(_own_folders: None, settings: Any) -> None:
+    named = {"operator_name": "The Example Foundation"}
+    settings.UNLIST = settings.UNLIST.model_copy(update=named)
+
+
 def found() -> dict[str, Any]:
     return {
         message.id: message
@@ -30,6 +36,12 @@ def test_missing_secrets_are_told_with_the_command(settings: Any) -> None:
     assert found()["removal.E001"].hint == "Run `python manage.py make_secrets`."
     factories.secrets_made()
     assert found().keys() == {"removal.I001"}  # one machine cannot keep secrets from itself
+
+
+def test_a_service_that_nobody_answers_for_is_told(made_secrets: None, settings: Any) -> None:
+    nameless = type(settings.UNLIST).model_fields["operator_name"].default
+    settings.UNLIST = settings.UNLIST.model_copy(update={"operator_name": nameless})
+    assert "UNLIST_OPERATOR_NAME" in found()["removal.W001"].hint
 
 
 def test_secrets_that_other_users_can_read_are_told(made_secrets: None) -> None:
