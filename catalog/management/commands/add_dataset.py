@@ -3,7 +3,10 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from django.db import connection
 
 from catalog.coverage import (
     DatasetExists,
@@ -13,6 +16,15 @@ from catalog.coverage import (
 )
 from catalog.reports import facts_lines
 from shards import NotADataset, UnknownFormat, readable_formats
+
+
+def embedded_tables_make() -> None:
+    """Make the tables of a new embedded database, so that this can be the very first command.
+
+    A database that the operator chose by DATABASE_URL is theirs to migrate.
+    """
+    if not settings.UNLIST.database_url and not connection.introspection.table_names():
+        call_command("migrate", verbosity=0, interactive=False)
 
 
 class Command(BaseCommand):
@@ -42,6 +54,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        embedded_tables_make()
         try:
             dataset, facts = dataset_add(
                 name=options["name"],
