@@ -5,7 +5,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-
 from django.db import connection
 
 from catalog.coverage import (
