@@ -5,12 +5,20 @@ row is either in a batch or counted under a reason (``shards.reasons``), never l
 To read one more format, write one module with one reader and name it in ``shards.registry``.
 """
 
-from shards.reader import BATCH_SCHEMA, DatasetFacts, ShardFacts, ShardReader, Signal
+from shards.reader import (
+    BATCH_SCHEMA,
+    DatasetFacts,
+    EmbeddingFacts,
+    ShardFacts,
+    ShardReader,
+    Signal,
+)
 from shards.registry import NotADataset, UnknownFormat, open_dataset, readable_formats
 
 __all__ = [
     "BATCH_SCHEMA",
     "DatasetFacts",
+    "EmbeddingFacts",
     "NotADataset",
     "ShardFacts",
     "ShardReader",

@@ -21,6 +21,9 @@ class Row:
     md5: str | None
     offset: int | None
     image: bytes | None
+    embedding: None = None
+    phash: int | None = None
+    pdq: bytes | None = None
 
 
 def in_batches(rows: Iterable[Row], most: int) -> Iterator[pa.RecordBatch]:

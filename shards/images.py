@@ -12,7 +12,8 @@ from typing import Final
 import pyarrow as pa
 
 from shards.batches import Row, in_batches
-from shards.reader import MAX_IMAGE_BYTES, DatasetFacts, ShardFacts, Signal
+from shards.files_output import image_file
+from shards.reader import PICTURE_ROWS, DatasetFacts, ShardFacts, Signal
 from shards.storage import Folder
 from unlist.formats import Layout, ShardFiles
 
@@ -22,7 +23,8 @@ class ImagesReader:
 
     format: Final = "images"
 
-    def __init__(self, folder: Folder, layout: Layout) -> None:
+    def __init__(self, folder: Folder, layout: Layout, encoder: str = "") -> None:  # noqa: ARG002
+        """Read ``layout`` in ``folder``; embeddings are computed, by whatever encoder."""
         self._folder = folder
         self._files = {files.name: files for files in layout.shards}
 
@@ -48,10 +50,10 @@ class ImagesReader:
         return [self._shard(files) for files in self._files.values()]
 
     def batches(
-        self, shard: ShardFacts, *, rows: int = 256, refused: Counter[str]
+        self, shard: ShardFacts, *, rows: int | None = None, refused: Counter[str]
     ) -> Iterator[pa.RecordBatch]:
         """See ``ShardReader.batches``."""
-        yield from in_batches(self._rows(self._files[shard.name], refused), rows)
+        yield from in_batches(self._rows(self._files[shard.name], refused), rows or PICTURE_ROWS)
 
     def read_image(
         self,
@@ -64,7 +66,7 @@ class ImagesReader:
         files = self._files.get(shard)
         if files is None or not 0 <= index < len(files.images) or files.images[index] != key:
             return None
-        data = self._bytes(key)
+        data = image_file(self._folder, key)
         return data if isinstance(data, bytes) else None
 
     def _shard(self, files: ShardFiles) -> ShardFacts:
@@ -77,7 +79,7 @@ class ImagesReader:
 
     def _rows(self, files: ShardFiles, refused: Counter[str]) -> Iterator[Row]:
         for index, name in enumerate(files.images):
-            data = self._bytes(name)
+            data = image_file(self._folder, name)
             if isinstance(data, str):
                 refused[data] += 1
                 continue
@@ -92,14 +94,3 @@ class ImagesReader:
                 offset=None,
                 image=data,
             )
-
-    def _bytes(self, name: str) -> bytes | str:
-        """A file's bytes, or the code of the reason why there are none."""
-        try:
-            with self._folder.read(name) as file:
-                data = file.read(MAX_IMAGE_BYTES + 1)
-        except OSError:
-            return "image_unreadable"
-        if len(data) > MAX_IMAGE_BYTES:
-            return "image_too_large"
-        return data or "image_empty"

@@ -38,11 +38,24 @@ _ROW: Final = {
     "image_unreadable": "the image file cannot be read: look at its permissions and the disk",
     "key_missing": "the row has no key, so that its image cannot be found in the tar",
     "key_repeated": "an earlier row of the shard has the same key",
+    "url_column_missing": "the shard's table has no column of URLs (url, image_url), digests or "
+    "hashes: there is nothing to find its rows by",
+    "row_unreadable": "the shard's table is damaged where the row lies",
+    "line_too_long": "the line is longer than 1 MiB",
     "key_column_missing": "the shard's table has no `key` column to join it with the tar",
 }
 _NOTE: Final = {
-    "url_missing": "the row has no URL: it is matched, but a list can name it by digest only",
+    "url_missing": "the row has no URL: a list can name it by digest only",
     "url_malformed": "the row's URL is no valid UTF-8: it is matched, but not listed by URL",
+    "url_unparseable": "the row's URL is none that could be opened: it still names the row",
+    "url_not_http": "the row's URL is not of the web (ftp:, data:, …): it still names the row",
+    "key_by_place": "the row's own key is missing or a float that is not exact: it goes by its "
+    "place in the table",
+    "hash_malformed": "a recorded phash or pdq is no hex of its length: it is left out",
+    "embedding_missing": "the array of embeddings ends before the row: it is not matched by one",
+    "embedding_unusable": "the row's embedding is zero or holds what is no number: it is left out",
+    "hash_too_plain": "a recorded hash is one that all pictures of one color have: it is left out",
+    "crashed": "the decoder crashed or hung on the row's picture: found by digest and URL alone",
     "digest_malformed": "a recorded digest is no hex digest: it is left out of the matching",
     "status_contradicted": "marked as failed, yet the tar holds the row's image: it is matched",
 }
@@ -51,10 +64,20 @@ _PART: Final = {
     "tar_damaged": "a stretch of the tar is damaged: reading went on after it",
     "tar_cut_short": "the tar ends early: what came after is missing, the rest is covered",
     "tar_unreadable": "the tar file cannot be read: none of its images are covered",
-    "table_missing": "the tar has no parquet table beside it: its images belong to no row",
-    "table_unreadable": "the shard's table is no whole parquet file: none of its rows are covered",
-    "member_without_row": "the tar holds an image whose key no row of the table has",
-    "member_repeated": "the tar holds a second image under one key: the first is matched",
+    "table_missing": "there is no table beside the images or embeddings: they belong to no row",
+    "table_unreadable": "the shard's table is no whole file of its kind: its rows are not covered",
+    "table_cut_short": "the text breaks off in its compression: what came after is missing",
+    "image_column_missing": "the shard's table holds no images (no column jpg, png or webp): its "
+    "rows are covered by URL and digests alone",
+    "embeddings_absent": "no array of embeddings lies beside the table: its rows are covered by "
+    "URL and digests alone",
+    "embeddings_unreadable": "the array of embeddings is damaged or no table of floats: its rows "
+    "are covered by URL and digests alone",
+    "embeddings_misaligned": "the array of embeddings has more or fewer rows than the table, or "
+    "rows of another length than the other shards': none can be given to a row for certain, so "
+    "that they are covered by URL and digests alone",
+    "member_without_row": "an image is stored whose key no row of the table has",
+    "member_repeated": "a second image is stored under one key: the first is matched",
 }
 
 

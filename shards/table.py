@@ -7,27 +7,25 @@ Python objects only when its image is met.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from shards.parquet import TableFacts, with_parquet
 from shards.storage import Folder
 from unlist.formats import Columns, find_columns
 
-_T = TypeVar("_T")
 _SUCCESS: Final = b"success"
 _FAILURES: Final = frozenset((b"failed_to_download", b"failed_to_resize"))
+_DIGESTS: Final = ("sha256", "md5")
 _HEX: Final = {
     "sha256": re.compile(rb"[0-9a-fA-F]{64}"),
     "md5": re.compile(rb"[0-9a-fA-F]{32}"),
+    "phash": re.compile(rb"[0-9a-fA-F]{16}"),
+    "pdq": re.compile(rb"[0-9a-fA-F]{64}"),
 }
-
-
-class TableUnreadable(ValueError):
-    """The file is no whole parquet file, or the disk cannot give it."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +37,8 @@ class TableRow:
     caption: str | None
     sha256: str | None
     md5: str | None
-
-
-@dataclass(frozen=True)
-class TableFacts:
-    """A table told by its footer and its status column: rows, columns and failed rows by reason."""
-
-    rows: int
-    names: tuple[str, ...]
-    failed: Mapping[str, int]
-
-    @property
-    def columns(self) -> Columns:
-        """Which column plays which role."""
-        return find_columns(self.names)
+    phash: int | None
+    pdq: bytes | None
 
 
 class ShardTable:
@@ -69,6 +55,21 @@ class ShardTable:
         """The 0-based row that has ``key``."""
         return self._index.get(key)
 
+    def meet(self, key: str, met: set[int], refused: Counter[str]) -> int | None:
+        """The row that an image stored under ``key`` belongs to, if it is that row's first.
+
+        The row is noted in ``met``; an image of no row, or a row's second one, is counted.
+        """
+        index = self.index_of(key)
+        if index is None:
+            refused["member_without_row"] += 1
+        elif index in met:
+            refused["member_repeated"] += 1
+            return None
+        else:
+            met.add(index)
+        return index
+
     @property
     def has_keys(self) -> bool:
         """Whether the table has a key column to join on."""
@@ -80,16 +81,19 @@ class ShardTable:
 
     def failure(self, index: int) -> str | None:
         """The reason code of a row that its maker marked as failed."""
-        return _failure(self._value("status", index)) if "status" in self._columns else None
+        return failure(self._value("status", index)) if "status" in self._columns else None
 
     def row(self, index: int, refused: Counter[str]) -> TableRow:
         """One row; what cannot be used of it is null, and counted where that is a loss."""
+        sha256, md5, phash, pdq = (self._hex(kind, index, refused) for kind in _HEX)
         return TableRow(
             index=index,
             url=self._url(index, refused),
             caption=_lenient(self._value("caption", index)),
-            sha256=self._digest("sha256", index, refused),
-            md5=self._digest("md5", index, refused),
+            sha256=sha256,
+            md5=md5,
+            phash=None if phash is None else int(phash, 16),
+            pdq=None if pdq is None else bytes.fromhex(pdq),
         )
 
     def _url(self, index: int, refused: Counter[str]) -> str | None:
@@ -102,12 +106,12 @@ class ShardTable:
             refused["url_malformed"] += 1
         return url
 
-    def _digest(self, kind: str, index: int, refused: Counter[str]) -> str | None:
+    def _hex(self, kind: str, index: int, refused: Counter[str]) -> str | None:
         value = self._value(kind, index)
         if not value:
             return None
         if not _HEX[kind].fullmatch(value):
-            refused["digest_malformed"] += 1
+            refused["digest_malformed" if kind in _DIGESTS else "hash_malformed"] += 1
             return None
         return value.decode().lower()
 
@@ -117,8 +121,8 @@ class ShardTable:
         return value if isinstance(value, bytes) else None
 
 
-def table_facts(folder: Folder, name: str) -> TableFacts:
-    """Look at a table without reading its rows.
+def failed_rows(folder: Folder, name: str) -> TableFacts:
+    """Look at a table's footer and at its status column, which tells the failed rows.
 
     Raises:
         TableUnreadable: see there.
@@ -127,10 +131,10 @@ def table_facts(folder: Folder, name: str) -> TableFacts:
     def look(parquet: pq.ParquetFile) -> TableFacts:
         names = tuple(parquet.schema_arrow.names)
         status = find_columns(names).status
-        failed = _failed(parquet.read([status]).column(status)) if status else {}
+        failed = _failed(parquet.read([status]).column(status)) if status else Counter()
         return TableFacts(parquet.metadata.num_rows, names, failed)
 
-    return _with_parquet(folder, name, look)
+    return with_parquet(folder, name, look)
 
 
 def table_open(folder: Folder, name: str, refused: Counter[str]) -> ShardTable:
@@ -145,15 +149,7 @@ def table_open(folder: Folder, name: str, refused: Counter[str]) -> ShardTable:
         wanted = [column for column in vars(columns).values() if column is not None]
         return ShardTable(parquet.read(wanted), columns, refused)
 
-    return _with_parquet(folder, name, load)
-
-
-def _with_parquet(folder: Folder, name: str, use: Callable[[pq.ParquetFile], _T]) -> _T:
-    try:
-        with folder.read(name) as file, pq.ParquetFile(file) as parquet:
-            return use(parquet)
-    except (OSError, pa.ArrowException) as error:
-        raise TableUnreadable(name) from error
+    return with_parquet(folder, name, load)
 
 
 def _rows_by_key(
@@ -172,12 +168,13 @@ def _rows_by_key(
     return rows
 
 
-def _failed(statuses: "pa.ChunkedArray[Any]") -> dict[str, int]:
-    counts = Counter(_failure(status) for status in _binary(statuses).to_pylist())
-    return {reason: count for reason, count in counts.items() if reason is not None}
+def _failed(statuses: "pa.ChunkedArray[Any]") -> Counter[str]:
+    reasons = (failure(status) for status in _binary(statuses).to_pylist())
+    return Counter(reason for reason in reasons if reason is not None)
 
 
-def _failure(status: bytes | None) -> str | None:
+def failure(status: bytes | None) -> str | None:
+    """The reason code of a row with that status; ``None`` for success."""
     if status == _SUCCESS:
         return None
     return status.decode() if status in _FAILURES else "failed_otherwise"

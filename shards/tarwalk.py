@@ -24,6 +24,7 @@ _WITHOUT_DATA: Final = (
     *(tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE),
 )
 _MAX_EXTENSION_BYTES: Final = 1024 * 1024
+_FURTHEST: Final = 2**62  # a header may claim more than a file can be moved to
 _PAX_RECORD: Final = re.compile(rb"(\d{1,7}) ([^=\n]+)=")
 
 
@@ -37,18 +38,21 @@ class Member:
     size: int
 
 
-def tar_members(file: IO[bytes], *, start: int = 0, damage: Counter[str]) -> Iterator[Member]:
+def tar_members(
+    file: IO[bytes], *, start: int = 0, damage: Counter[str], sound: bool = False
+) -> Iterator[Member]:
     """Walk a tar from ``start``, where a header lies, to its end.
 
     Args:
-        file: seekable; the caller may read and move it between two members.
+        file: seekable forward at least; the caller may read and move it between two members.
         start: byte offset of the first header.
+        sound: stop where no sound header lies, instead of looking for the next one.
         damage: counted up under ``tar_damaged`` per damaged stretch and ``tar_cut_short`` once.
 
     Yields:
         Regular members in the order of the file; one whose data is cut off is given out too.
     """
-    walk = _Walk(file, start, damage)
+    walk = _Walk(file, start, damage, sound=sound)
     announced = _Announced()
     while (header := walk.next_header()) is not None:
         if header.type in _EXTENSIONS:
@@ -63,32 +67,49 @@ def tar_members(file: IO[bytes], *, start: int = 0, damage: Counter[str]) -> Ite
         walk.skip_data(0 if header.type in _WITHOUT_DATA else size)
 
 
-class _Walk:
-    """A position that moves from one sound header to the next."""
+def tar_member_at(file: IO[bytes], offset: int) -> Member | None:
+    """The member whose first header lies at ``offset``; ``None`` where none does.
 
-    def __init__(self, file: IO[bytes], start: int, damage: Counter[str]) -> None:
+    Only that place is read: what has moved is not looked for.
+
+    Raises:
+        OSError: it cannot be read, or ``offset`` is no place in a file.
+    """
+    if offset < 0:
+        return None
+    members = tar_members(file, start=offset, damage=Counter(), sound=True)
+    member = next(members, None)
+    return member if member is not None and member.offset == offset else None
+
+
+class _Walk:
+    """A position that moves from one sound header to the next, never back."""
+
+    def __init__(self, file: IO[bytes], start: int, damage: Counter[str], *, sound: bool) -> None:
         self.position = start
+        self._sound = sound
         self._file = file
         self._next = start
         self._damage = damage
-        self._length = file.seek(0, 2)
         self._ended = False
 
     def next_header(self) -> tarfile.TarInfo | None:
         """Go to the next sound header, past end marks and damage; ``None`` at the file's end."""
         sound = True
-        while self._next < self._length:
+        while block := self._read(self._next, _BLOCK):
             self.position = self._next
-            block = self._read(self.position, _BLOCK)
             self._next += _BLOCK
             if header := _header(block):
                 self._ended = False
                 return header
+            if self._sound:
+                return None
             self._ended = block == _ZEROS
             if sound and not self._ended and len(block) == _BLOCK:
                 self._damage["tar_damaged"] += 1
                 sound = False
-        if self._next > self._length or not self._ended:
+        end = self._file.seek(0, 2)
+        if self._next > end or not self._ended or getattr(self._file, "broken", False):
             self._damage["tar_cut_short"] += 1
         return None
 
@@ -98,7 +119,7 @@ class _Walk:
 
     def skip_data(self, size: int) -> None:
         """Let the next header lie behind the present one's data."""
-        self._next = self.position + _BLOCK + -(-size // _BLOCK) * _BLOCK
+        self._next = min(self.position + _BLOCK + -(-size // _BLOCK) * _BLOCK, _FURTHEST)
 
     def _read(self, offset: int, size: int) -> bytes:
         self._file.seek(offset)

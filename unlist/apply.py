@@ -14,7 +14,7 @@ from typing import Any, Final
 from unlist import durable
 from unlist.blocklist import Blocklist
 from unlist.files import Advance, DatasetFiles, FileFacts, dataset_files, digest
-from unlist.formats import Layout, detect
+from unlist.formats import Layout, rewritable
 from unlist.formats.refused import DatasetRefused
 from unlist.journal import FORMAT, Journal, RunMismatch
 from unlist.manifest import manifest_sha256
@@ -78,7 +78,7 @@ def apply(
     blocklist: Blocklist,
     *,
     out: Path | None,
-    format: str | None = None,  # noqa: A002  # the command's own word, as in `detect`
+    format: str | None = None,  # noqa: A002  # the command's own word, as in `rewritable`
     report: Path | None = None,
     stage: Stage = silent,
 ) -> Report:
@@ -101,7 +101,7 @@ def apply(
     journal = Journal(target)
     journal.recover()
     files = dataset_files(dataset)
-    layout = detect(files.names, format)
+    layout = rewritable(files.names, format)
     _links_check(files, layout, in_place=out is None)
     run = _run(dataset, layout, blocklist, in_place=out is None)
     _run_check(journal, run, out)

@@ -203,7 +203,7 @@ def test_the_first_of_two_images_under_one_key_is_taken(tmp_path: Path) -> None:
 def test_empty_and_oversized_images_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shards.img2dataset.MAX_IMAGE_BYTES", 50_000)
+    monkeypatch.setattr("shards.webdataset.MAX_IMAGE_BYTES", 50_000)
     write_shard(
         tmp_path, "00000", [Sample("1", b""), Sample("2", bytes(50_001)), *samples(1, first=3)]
     )

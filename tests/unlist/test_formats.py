@@ -14,15 +14,17 @@ import pytest
 
 from tests.conftest import VECTORS
 from tests.unlist.datasets import keys_of, members, shard_make
+from unlist.formats import FORMATS as FORMATS_READ
 from unlist.formats import (
+    REWRITABLE,
     Columns,
     NotADataset,
     ShardFiles,
     UnknownFormat,
     columns_for,
-    detect,
     find_columns,
     member_key,
+    rewritable,
 )
 from unlist.formats.stats import StatsBroken, stats_dump, stats_load, stats_without
 from unlist.formats.tables import TableBroken, table_open, table_rewrite
@@ -37,7 +39,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 def test_webdataset_shards() -> None:
-    layout = detect(
+    layout = rewritable(
         ["00001.tar", "00000.parquet", "00000.tar", "00000_stats.json", "x/00002.parquet",
          "README.md", ".git/config.tar", "00001.parquet", "._00000.tar"]
     )  # fmt: skip
@@ -51,10 +53,10 @@ def test_webdataset_shards() -> None:
 
 
 def test_tables_and_images() -> None:
-    tables = detect(["b/part-1.snappy.parquet", "a.parquet"])
+    tables = rewritable(["b/part-1.snappy.parquet", "a.parquet"])
     assert tables.format == "laion"
     assert [shard.name for shard in tables.shards] == ["a", "b/part-1.snappy"]
-    images = detect(["b/2.PNG", "1.jpg", "b/1.webp", "1.txt"])
+    images = rewritable(["b/2.PNG", "1.jpg", "b/1.webp", "1.txt"])
     assert images.format == "images"
     assert images.shards == (
         ShardFiles(".", images=("1.jpg",)),
@@ -84,38 +86,45 @@ def test_tables_and_images() -> None:
         (["0.tar", "0.parquet"], "laion", "tar shards too"),
         (["0.tar"], "images", "no image file"),
         (["a.jpg"], "laion", "no .parquet file"),
+        (["0.tsv"], None, "holds no dataset"),
     ],
 )
 def test_what_is_no_dataset(names: list[str], form: str | None, words: str) -> None:
     with pytest.raises(NotADataset, match=words):
-        detect(names, form)
+        rewritable(names, form)
 
 
 def test_an_unknown_format_is_named_with_those_known() -> None:
     with pytest.raises(UnknownFormat, match="'coyote' is not known; known are: img2dataset"):
-        detect(["0.tar"], "coyote")
+        rewritable(["0.tar"], "coyote")
+
+
+@pytest.mark.parametrize("form", sorted(set(FORMATS_READ) - set(REWRITABLE)))
+def test_forms_that_are_only_read_are_not_rewritten(form: str) -> None:
+    with pytest.raises(UnknownFormat, match=f"{form}' is read but not rewritten"):
+        rewritable(["0.parquet", "0.npz", "img_emb/img_emb_0.npy", "0.tsv"], form)
 
 
 def test_mixed_folders_go_with_a_named_format() -> None:
-    assert detect(["0.tar", "a.jpg"], "images").shards[0].images == ("a.jpg",)
-    assert len(detect(["0.tar", "0.parquet", "a.jpg"], "img2dataset").shards) == 1
+    assert rewritable(["0.tar", "a.jpg"], "images").shards[0].images == ("a.jpg",)
+    assert len(rewritable(["0.tar", "0.parquet", "a.jpg"], "img2dataset").shards) == 1
 
 
 @pytest.mark.parametrize("folder", [FORMATS] if FORMATS.is_dir() else [], ids=["formats"])
 def test_foreign_folders(folder: Path) -> None:
-    web = detect(names_in(folder / "img2dataset" / "webdataset"))
+    web = rewritable(names_in(folder / "img2dataset" / "webdataset"))
     assert [s.name for s in web.shards] == ["00000", "00001"]
     assert all(s.table and s.archive and s.stats for s in web.shards)
     for other in ("files", "parquet"):
         with pytest.raises(NotADataset, match="webdataset"):
-            detect(names_in(folder / "img2dataset" / other))
-    assert len(detect(names_in(folder / "laion2B-en-md5")).shards) == 1
-    assert detect(names_in(folder / "foreign" / "clip-retrieval-tests" / "test_images")).shards
+            rewritable(names_in(folder / "img2dataset" / other))
+    assert len(rewritable(names_in(folder / "laion2B-en-md5")).shards) == 1
+    assert rewritable(names_in(folder / "foreign" / "clip-retrieval-tests" / "test_images")).shards
     for aligned in ("clip-retrieval", "datacomp"):
         with pytest.raises(NotADataset, match="row by row"):
-            detect(names_in(folder / aligned))
+            rewritable(names_in(folder / aligned))
     with pytest.raises(NotADataset):
-        detect(names_in(folder / "cc12m"))
+        rewritable(names_in(folder / "cc12m"))
 
 
 def test_columns_whatever_their_spelling() -> None:

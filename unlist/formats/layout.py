@@ -2,184 +2,66 @@
 
 Only names are looked at, never contents, so the same function serves a local folder, an archive
 listing and an object store.  Files that belong to no shard are left out of the layout: who copies
-a dataset copies them untouched.  Hidden files and folders (``.git``, our own journal) are no part
-of a dataset.
+a dataset copies them untouched.  ``detect`` is for readers and wants the form named; which
+layouts can be rewritten is told by ``unlist.formats.rewritable``.
 """
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 
-from unlist.formats.refused import DatasetRefused
+from unlist.formats.listing import (
+    STREAMED,
+    DatasetFormat,
+    Layout,
+    Listing,
+    NotADataset,
+    Output,
+    ShardFiles,
+    UnknownFormat,
+    by_stem,
+    keep_one,
+    listing_of,
+    stats_by_stem,
+)
 
-DatasetFormat = Literal["img2dataset", "laion", "images"]
 FORMATS: Final[tuple[DatasetFormat, ...]] = get_args(DatasetFormat)
 
-IMAGE_SUFFIXES: Final = frozenset(
-    (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
-)
-_ROW_ALIGNED_SUFFIXES: Final = (".npy", ".npz")
-_STATS: Final = "_stats.json"
-_PACKED: Final = (
-    *(".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.lz4", ".tar.z"),
-    *(".tgz", ".tbz", ".tbz2", ".txz", ".tzst"),
-)
-
-
-class NotADataset(DatasetRefused):
-    """The folder holds no dataset in a form that can be read; the message says why."""
-
-
-class UnknownFormat(DatasetRefused):
-    """A format name was given that no part of Unlist knows; the message lists those that are."""
-
-
-@dataclass(frozen=True)
-class ShardFiles:
-    """The files of one shard, as names relative to the dataset's folder, with ``/`` between parts.
-
-    Attributes:
-        name: the shard's own name, ``00000`` or ``part/00000``; for ``images`` the folder (``.``).
-        table: the parquet file with one row per sample, if there is one.
-        archive: the tar file with the samples' members, if there is one.
-        stats: img2dataset's ``_stats.json``, if there is one.
-        images: the image files themselves, for ``images`` only.
-    """
-
-    name: str
-    table: str | None = None
-    archive: str | None = None
-    stats: str | None = None
-    images: tuple[str, ...] = ()
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Every file of the shard."""
-        single = (self.table, self.archive, self.stats)
-        return tuple(name for name in single if name is not None) + self.images
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A dataset's form and its shards, in the order of their names."""
-
-    format: DatasetFormat
-    shards: tuple[ShardFiles, ...]
-
-
-@dataclass(frozen=True)
-class _Listing:
-    """Names by what their ending says they are; each group sorted."""
-
-    tars: Sequence[str]
-    tables: Sequence[str]
-    stats: Sequence[str]
-    images: Sequence[str]
-    aligned: Sequence[str]
-    packed: Sequence[str]
+# clip-retrieval's writer: https://github.com/rom1504/clip-retrieval clip_inference/writer.py
+_NUMBERED: Final = re.compile(r"(img_emb|text_emb|metadata)_(\d+)\.(?:npy|parquet)", re.IGNORECASE)
 
 
 def detect(
     names: Iterable[str],
-    format: DatasetFormat | str | None = None,  # noqa: A002  # the word users know it by
+    format: DatasetFormat | str,  # noqa: A002  # the word users know it by
 ) -> Layout:
-    """The layout of a dataset from the names of its files.
+    """The layout of a dataset of a form, from the names of its files.
 
     Args:
         names: file names relative to the dataset's folder, with ``/`` between parts; any order.
-        format: the form to take it for; ``None`` tells it from the names.
+        format: one of ``FORMATS``.
 
     Raises:
-        NotADataset: nothing there fits, or two forms are mixed and neither was named.
+        NotADataset: the names do not fit the form.
         UnknownFormat: ``format`` is not one of ``FORMATS``.
     """
-    listing = _sorted_out(names)
-    form = _told_apart(listing) if format is None else _known(format)
-    shards = {"img2dataset": _img2dataset, "laion": _laion, "images": _images}[form](listing)
-    return Layout(form, shards)
+    listing = listing_of(names)
+    form = _known(format)
+    if form == "img2dataset":
+        output = _output(listing)
+        return Layout(form, _OUTPUTS[output](listing), output)
+    arrays = () if form in ("clip-retrieval", "datacomp") else tuple(listing.arrays)
+    return Layout(form, _LAYOUTS[form](listing), arrays=arrays)
 
 
-def _known(name: str) -> DatasetFormat:
-    for form in FORMATS:
-        if form == name:
-            return form
-    raise UnknownFormat(f"The format {name!r} is not known; known are: {', '.join(FORMATS)}.")
+def laion(listing: Listing) -> tuple[ShardFiles, ...]:
+    """Metadata tables, each a shard.
 
-
-def _sorted_out(names: Iterable[str]) -> _Listing:
-    groups: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(names):
-        if not any(part.startswith(".") for part in PurePosixPath(name).parts):
-            groups[_ending(name.lower())].append(name)
-    return _Listing(**{field: groups[field] for field in _Listing.__dataclass_fields__})
-
-
-def _ending(lowered: str) -> str:
-    if lowered.endswith(_STATS):
-        return "stats"
-    if lowered.endswith(_PACKED):
-        return "packed"
-    suffix = PurePosixPath(lowered).suffix
-    if suffix in IMAGE_SUFFIXES:
-        return "images"
-    if suffix in _ROW_ALIGNED_SUFFIXES:
-        return "aligned"
-    return {".tar": "tars", ".parquet": "tables"}.get(suffix, "other")
-
-
-def _told_apart(listing: _Listing) -> DatasetFormat:
-    """The one form that the listing can be."""
-    tars = [*listing.tars, *listing.packed]
-    if tars and listing.images:
-        raise NotADataset(
-            f"The folder mixes tar shards ({tars[0]}) with loose images "
-            f"({listing.images[0]}); point at a folder that holds one kind, or name the one meant "
-            "with --format."
-        )
-    if listing.tars:
-        return "img2dataset"
-    if listing.tables and listing.images:
-        raise NotADataset(
-            f"The folder mixes tables ({listing.tables[0]}) with loose images "
-            f"({listing.images[0]}), as img2dataset's `files` output does; of its outputs "
-            "this version reads `webdataset` (tar shards). To use one kind alone, name it with "
-            "--format."
-        )
-    if listing.tables:
-        return "laion"
-    if listing.images:
-        return "images"
-    raise _nothing_found(listing)
-
-
-def _nothing_found(listing: _Listing) -> NotADataset:
-    _refuse_packed(listing)
-    return NotADataset(
-        "The folder holds no dataset: there is no .tar shard, no .parquet table and no image in "
-        "it. Point at the folder that img2dataset wrote, at metadata parquet files, or at a folder "
-        "of images."
-    )
-
-
-def _img2dataset(listing: _Listing) -> tuple[ShardFiles, ...]:
-    if not listing.tars:
-        raise NotADataset(
-            "The folder holds no .tar shard, so it is not img2dataset's `webdataset` output; "
-            "metadata tables alone are of the format laion."
-        )
-    _refuse_packed(listing)
-    _refuse_aligned(listing)
-    tars, tables = _by_stem(listing.tars), _by_stem(listing.tables)
-    stats = {name[: -len(_STATS)]: name for name in listing.stats}
-    return tuple(
-        ShardFiles(name, table=tables.get(name), archive=tars.get(name), stats=stats.get(name))
-        for name in sorted(tars.keys() | tables.keys())
-    )
-
-
-def _laion(listing: _Listing) -> tuple[ShardFiles, ...]:
+    Raises:
+        NotADataset: there is no table, or there are tar shards beside them.
+    """
     if not listing.tables:
         raise NotADataset(
             "The folder holds no .parquet file, so there is no metadata table to read."
@@ -189,56 +71,145 @@ def _laion(listing: _Listing) -> tuple[ShardFiles, ...]:
             f"The folder holds tar shards too ({listing.tars[0]}), whose rows would no longer fit "
             "the tables; use --format img2dataset."
         )
-    if listing.stats:
-        raise NotADataset(
-            f"The folder is img2dataset's `parquet` output ({listing.stats[0]}); "
-            "of img2dataset's outputs this version reads `webdataset` (tar shards)."
-        )
-    _refuse_packed(listing)
-    _refuse_aligned(listing)
-    tables = _by_stem(listing.tables)
+    tables = by_stem(listing.tables)
     return tuple(ShardFiles(name, table=tables[name]) for name in sorted(tables))
 
 
-def _images(listing: _Listing) -> tuple[ShardFiles, ...]:
+def images(listing: Listing) -> tuple[ShardFiles, ...]:
+    """Image files, each folder of them a shard.
+
+    Raises:
+        NotADataset: there is none.
+    """
     if not listing.images:
         raise NotADataset("The folder holds no image file (.jpg, .png, .webp and the like).")
+    folders = _by_folder(listing)
+    return tuple(ShardFiles(folder, images=folders[folder]) for folder in sorted(folders))
+
+
+def _known(name: str) -> DatasetFormat:
+    for form in FORMATS:
+        if form == name:
+            return form
+    raise UnknownFormat(f"The format {name!r} is not known; known are: {', '.join(FORMATS)}.")
+
+
+def _output(listing: Listing) -> Output:
+    """Which of img2dataset's outputs the names are: tars, loose images, or tables alone."""
+    if listing.tars or listing.packed:
+        return "webdataset"
+    if not listing.tables:
+        raise NotADataset(
+            "The folder holds no .tar shard and no .parquet table, so it is none of img2dataset's "
+            "outputs `webdataset`, `files` and `parquet`; a folder of images alone is of the "
+            "format images."
+        )
+    return "files" if listing.images else "parquet"
+
+
+def _webdataset(listing: Listing) -> tuple[ShardFiles, ...]:
+    unread = [name for name in listing.packed if not name.lower().endswith(STREAMED)]
+    if unread:
+        raise NotADataset(
+            f"The folder holds {unread[0]}, compressed in a way that is not read; of compressed "
+            "tars .tar.gz and .tar.zst are. Unpack it, or pack it as one of these."
+        )
+    tars = by_stem([*listing.tars, *listing.packed])
+    tables, stats = by_stem(listing.tables), stats_by_stem(listing)
+    return tuple(
+        ShardFiles(name, table=tables.get(name), archive=tars.get(name), stats=stats.get(name))
+        for name in sorted(tars.keys() | tables.keys())
+    )
+
+
+def _files(listing: Listing) -> tuple[ShardFiles, ...]:
+    """A folder of images named for its table: ``00000/000000012.jpg`` beside ``00000.parquet``."""
+    tables, stats, folders = by_stem(listing.tables), stats_by_stem(listing), _by_folder(listing)
+    return tuple(
+        ShardFiles(
+            name, table=tables.get(name), stats=stats.get(name), images=folders.get(name, ())
+        )
+        for name in sorted(tables.keys() | folders.keys())
+    )
+
+
+def _parquet(listing: Listing) -> tuple[ShardFiles, ...]:
+    tables, stats = by_stem(listing.tables), stats_by_stem(listing)
+    return tuple(
+        ShardFiles(name, table=tables[name], stats=stats.get(name)) for name in sorted(tables)
+    )
+
+
+def _clip_retrieval(listing: Listing) -> tuple[ShardFiles, ...]:
+    """``img_emb/img_emb_0.npy`` and ``metadata/metadata_0.parquet`` are partition ``0``.
+
+    The folders of the two may be named otherwise (LAION's are); where several sets lie below one
+    folder, the path above tells them apart.
+    """
+    parts: dict[str, dict[str, str]] = {"img_emb": {}, "text_emb": {}, "metadata": {}}
+    for name in (*listing.arrays, *listing.tables):
+        if found := _NUMBERED.fullmatch(PurePosixPath(name).name):
+            above = PurePosixPath(name).parent.parent / found[2]
+            keep_one(parts[found[1].lower()], str(above), name)
+    arrays, tables = parts["img_emb"], parts["metadata"]
+    if not arrays:
+        raise NotADataset(
+            "The folder holds no img_emb_0.npy and the like, so there are no image embeddings as "
+            "clip-retrieval writes them; metadata tables alone are of the format laion."
+        )
+    return tuple(
+        ShardFiles(
+            name,
+            table=tables.get(name),
+            embeddings=arrays.get(name),
+            aligned=_there(parts["text_emb"].get(name)),
+        )
+        for name in sorted(arrays.keys() | tables.keys())
+    )
+
+
+def _datacomp(listing: Listing) -> tuple[ShardFiles, ...]:
+    """``<uid>.parquet`` with ``<uid>.npz`` beside it; arrays of other names are no shard's."""
+    if not listing.tables:
+        raise NotADataset(
+            "The folder holds no .parquet file: point at the metadata folder that DataComp's "
+            "download_upstream.py wrote."
+        )
+    tables = by_stem(listing.tables)
+    arrays = by_stem(name for name in listing.arrays if name.lower().endswith(".npz"))
+    return tuple(
+        ShardFiles(name, table=tables[name], embeddings=arrays.get(name)) for name in sorted(tables)
+    )
+
+
+def _tsv(listing: Listing) -> tuple[ShardFiles, ...]:
+    if not listing.tsvs:
+        raise NotADataset("The folder holds no .tsv file (.tsv, .tsv.gz or .tsv.zst).")
+    tables = by_stem(listing.tsvs)
+    return tuple(ShardFiles(name, table=tables[name]) for name in sorted(tables))
+
+
+def _by_folder(listing: Listing) -> Mapping[str, tuple[str, ...]]:
     folders: dict[str, list[str]] = defaultdict(list)
     for name in listing.images:
         folders[str(PurePosixPath(name).parent)].append(name)
-    return tuple(ShardFiles(folder, images=tuple(folders[folder])) for folder in sorted(folders))
+    return {folder: tuple(names) for folder, names in folders.items()}
 
 
-def _by_stem(names: Sequence[str]) -> dict[str, str]:
-    """Files by the shard they belong to: one each, so that no second one is passed over."""
-    files: dict[str, str] = {}
-    for name in names:
-        other = files.setdefault(_stem(name), name)
-        if other != name:
-            raise NotADataset(
-                f"The folder holds {other} and {name}, which name the same shard; "
-                "rename one, or take it out of the folder."
-            )
-    return files
+def _there(name: str | None) -> tuple[str, ...]:
+    return () if name is None else (name,)
 
 
-def _refuse_packed(listing: _Listing) -> None:
-    """A compressed tar would be carried along unread, whatever rows it holds."""
-    if listing.packed:
-        raise NotADataset(
-            f"The folder holds compressed tar files ({listing.packed[0]}); "
-            "unpack them to plain .tar first."
-        )
-
-
-def _refuse_aligned(listing: _Listing) -> None:
-    """Arrays beside the tables go row for row with them: leaving them alone would break that."""
-    if listing.aligned:
-        raise NotADataset(
-            f"The folder holds arrays that go row by row with the tables ({listing.aligned[0]}), "
-            "which this version cannot keep in step; move them out and make them again afterwards."
-        )
-
-
-def _stem(name: str) -> str:
-    return str(PurePosixPath(name).with_suffix(""))
+_OUTPUTS: Final[Mapping[Output, Callable[[Listing], tuple[ShardFiles, ...]]]] = {
+    "webdataset": _webdataset,
+    "files": _files,
+    "parquet": _parquet,
+}
+_LAYOUTS: Final[Mapping[str, Callable[[Listing], tuple[ShardFiles, ...]]]] = {
+    "laion": laion,
+    "coyo": laion,
+    "clip-retrieval": _clip_retrieval,
+    "datacomp": _datacomp,
+    "tsv": _tsv,
+    "images": images,
+}

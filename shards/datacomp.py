@@ -1,0 +1,55 @@
+"""DataComp's metadata: ``<uid>.parquet`` with ``<uid>.npz`` beside it, embeddings by two encoders.
+
+The npz holds ``b32_img``, ``b32_txt``, ``l14_img`` and ``l14_txt``: OpenAI's CLIP ViT-B/32 and
+ViT-L/14 of images and captions, row for row with the table.  The encoder that the operator names
+picks the array.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import ClassVar, Final
+
+from shards.arrays import ArrayUnreadable, archive_facts
+from shards.embedded import EmbeddedReader
+from shards.reader import EmbeddingFacts
+from unlist.formats import DatasetFormat
+
+_ENCODERS: Final = {"b32_img": "ViT-B-32/openai", "l14_img": "ViT-L-14/openai"}
+
+
+class DatacompReader(EmbeddedReader):
+    """The folder of metadata that DataComp's ``download_upstream.py`` wrote."""
+
+    format: ClassVar[DatasetFormat] = "datacomp"
+
+    def _array(self) -> str | None:
+        named = self._encoder.replace("-quickgelu/", "/")
+        return next((array for array, encoder in _ENCODERS.items() if encoder == named), None)
+
+    def _embeddings(self) -> tuple[EmbeddingFacts, ...]:
+        return self._arrays
+
+    @cached_property
+    def _arrays(self) -> tuple[EmbeddingFacts, ...]:
+        """The image embeddings in the first npz that can be read."""
+        for files in self._files.values():
+            if files.embeddings is None:
+                continue
+            try:
+                found = archive_facts(self._folder, files.embeddings)
+            except ArrayUnreadable:
+                continue
+            return tuple(
+                EmbeddingFacts(
+                    array, found[array].dim, found[array].dtype, encoder, array == self._array()
+                )
+                for array, encoder in _ENCODERS.items()
+                if array in found
+            )
+        return ()
+
+    def _why_no_embeddings(self, embeddings: Sequence[EmbeddingFacts]) -> str:
+        if not embeddings:
+            return "no npz with b32_img or l14_img beside the tables can be read"
+        offered = " or ".join(f"{one.encoder} for {one.array}" for one in embeddings)
+        return f"--encoder names none that made them: give {offered}"
