@@ -45,6 +45,8 @@ _UPRIGHT: Final = {
     8: Image.Transpose.ROTATE_90,
 }
 
+_ON_THEIR_SIDE: Final = (5, 6, 7, 8)
+
 # For the whole process, as Pillow's documentation advises: a filter set and unset around each
 # decoding would race between threads.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -78,11 +80,14 @@ def _formats() -> tuple[str, ...]:
 FORMATS: Final = _formats()
 
 
-def decode(data: bytes) -> Image.Image:
+def decode(data: bytes, *, side: int | None = None) -> Image.Image:
     """Decode a file's bytes to an upright 8-bit RGB picture without metadata.
 
     Args:
         data: the whole file, as received.
+        side: where a JPEG can be decoded at a half, a quarter or an eighth of its size with no
+            side becoming shorter than this, in pixels, it is, at a fraction of the time; None:
+            at its full size. Sizes are still checked as the file states them.
 
     Returns:
         A picture of mode "RGB" whose `info` is empty.
@@ -90,14 +95,27 @@ def decode(data: bytes) -> Image.Image:
     Raises:
         ImageRefused: it is too large, too small, of another format, or broken.
     """
+    return decode_sized(data, side=side)[0]
+
+
+def decode_sized(data: bytes, *, side: int | None = None) -> tuple[Image.Image, tuple[int, int]]:
+    """Decode as `decode` does, and tell the upright width and height of the picture in full.
+
+    Raises:
+        ImageRefused: see `decode`.
+    """
     image = _opened(data)
+    size = image.size
     try:
+        if side is not None and image.format == "JPEG":
+            image.draft(None, (side, side))  # None: keep the mode
         image.load()
         rgb = _to_rgb(_turned(image))
     except Exception as error:  # damaged files raise whatever they like in Pillow
         raise ImageRefused("broken") from error
     rgb.info = {}
-    return rgb
+    on_its_side = _orientation(image) in _ON_THEIR_SIDE
+    return rgb, (size[1], size[0]) if on_its_side else size
 
 
 def thumbnail(image: Image.Image, side: int) -> bytes:

@@ -1,60 +1,37 @@
 """Evidence becomes a verdict: `conclude` is the one way from raw hits to kind and score.
 
-A cosine alone says little: a picture of the sea lies near every picture of the sea. So each view
-of the query is measured against its own background, the cosines of the rows that come close
-without being the best, as SSCD normalizes its scores (Pizzi et al., "A Self-Supervised Descriptor
-for Image Copy Detection", 2022). What stands out from the background, and how near the hashes
-are, add up to log-odds; the score is the probability they stand for.
-
-The constants were fitted by logistic regression on one seed of the evaluation; docs/matching.md
-says which, what the thresholds were chosen on, and what came out on the rest.
+Each candidate's measures (`indexer.measures`) are weighed by the calibration
+(`indexer.calibration`): with the pixels' geometry where a stored picture could be laid over the
+query, by fingerprints alone where it could not. The score is the probability that comes out.
+`shortlist` says which few rows are worth that look, over all groups together.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import exp
-from typing import Final, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from indexer import DEFAULT_ENCODER, PDQ_RADIUS
-from indexer.hits import Candidate, GroupHits
+from indexer import PDQ_RADIUS
+from indexer.calibration import calibration, probability
+from indexer.hits import Candidate, GroupHits, Row
+from indexer.measures import Surroundings, fingerprint_measures, pixel_measures
+
+if TYPE_CHECKING:  # loads OpenCV
+    from indexer.geometry import Geometry
 
 Kind = Literal["exact", "copy", "similar"]
+Basis = Literal["digest", "pixels", "fingerprints"]
+RowId = tuple[str, str, int]  # dataset, shard, index
 
-# The background of a view: the mean of its cosines of these ranks over all rows searched. The
-# first few ranks are left out, for they may be copies.
-_RANKS: Final = slice(5, 40)
-# In a collection too small, or too unlike the query, to have a background: what is usual among
-# photographs. In one with many copies of the query: the most that look-alikes reach.
-_USUAL: Final = 0.6
-_LOWEST: Final = 0.5
-_HIGHEST: Final = 0.8
-_SHARE: Final = 0.5  # of the background that is taken off a cosine
-# A half of a picture has more look-alikes than a whole.
-_HALVES: Final = frozenset({"left", "right", "top", "bottom"})
-_HALF_PENALTY: Final = 0.04
-
-# Log-odds that a candidate is a copy: a constant, a slope for what stands out, and for each hash
-# a slope and a curve of how far it lies below what pairs of different pictures reach.
-_CONSTANT: Final = -25.6
-_STANDS_OUT: Final = 48.0
-_PDQ_CHANCE: Final = 96
-_PDQ_SLOPE: Final = 0.6 / 64
-_PDQ_CURVE: Final = 0.6 / 64**2
-_PHASH_CHANCE: Final = 16
-_PHASH_SLOPE: Final = 4.6 / 8
-_PHASH_CURVE: Final = 3.7 / 8**2
-
-# A copy from these log-odds on. The highest that look-alikes reached was 5.
-_COPY: Final = 6.0
-# Within PDQ's own radius a row is a copy whatever the embedding says.
+# How many rows of a query are worth reading their pictures for. A copy is among the first three
+# nearly always; a crop or a busy collage may hide behind look-alikes.
+SHORTLIST: Final = 16
+# Log-odds from PDQ's own radius on. It holds where a picture is too soft for keypoints, too.
 _PDQ_COPY: Final = 7.0
-# Less than 1 in 100: not worth a maintainer's look.
-_FLOOR: Final = -4.6
-# Embeddings of encoders whose constants nobody has measured order the candidates, no more.
-_MEASURED: Final = frozenset({DEFAULT_ENCODER})
+_HIGHEST: Final = 0.999999  # 1 is for equal digests
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +45,13 @@ class Evidence:
             one side's picture is too plain to compare, or missing.
         phash: likewise, of 64.
         cosine: of the embeddings, the best over the query's views.
-        inliers: of geometric verification; None where there was none.
+        inliers: keypoints on which the two pictures agree; None where their pixels were not
+            compared, as are the next three.
+        agreement: share of their common textured area that shows the same, 0..1.
+        overlap: share of the stored picture that lies within the query, 0..1.
+        mirrored: whether it lies there mirrored.
+        basis: what the verdict rests on: equal `digest`s, the `pixels` of both pictures, or
+            `fingerprints` alone.
     """
 
     digest: bool
@@ -76,6 +59,10 @@ class Evidence:
     phash: int | None
     cosine: float | None
     inliers: int | None
+    agreement: float | None
+    overlap: float | None
+    mirrored: bool | None
+    basis: Basis
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,84 +91,189 @@ class Match:
     evidence: Evidence
 
 
-def conclude(hits: Sequence[GroupHits], *, top: int) -> list[Match]:
+@dataclass(frozen=True, slots=True)
+class Shortlisted:
+    """A row whose stored picture is worth laying over the query.
+
+    Attributes:
+        dataset, group: where it was found.
+        row: which.
+    """
+
+    dataset: str
+    group: int
+    row: Row
+
+    @property
+    def id(self) -> RowId:
+        """By which `conclude` knows its geometry."""
+        return self.dataset, self.row.shard, self.row.index
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON types; `from_json` reads it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Self:
+        """Read what `as_json` made."""
+        return cls(facts["dataset"], facts["group"], Row(**facts["row"]))
+
+
+class _Query:
+    """Everything found for one photo, judged together."""
+
+    def __init__(self, hits: Sequence[GroupHits]) -> None:
+        self._hits = hits
+
+    @cached_property
+    def _around(self) -> dict[str, Surroundings]:
+        rows = sum(hit.rows for hit in self._hits)
+        encoders = {hit.encoder for hit in self._hits}
+        return {
+            encoder: Surroundings.of([hit for hit in self._hits if hit.encoder == encoder], rows)
+            for encoder in encoders
+        }
+
+    def candidates(self) -> Iterator[tuple[GroupHits, Candidate]]:
+        return ((hit, candidate) for hit in self._hits for candidate in hit.candidates)
+
+    def by_fingerprints(self, hit: GroupHits, candidate: Candidate) -> float:
+        """Log-odds that the candidate is a copy, its pixels aside."""
+        if not _is_compared(candidate):
+            return -np.inf
+        measures = fingerprint_measures(candidate, self._around[hit.encoder])
+        regime = calibration().fingerprints
+        odds = regime.log_odds(measures)
+        if hit.encoder != calibration().encoder:
+            odds = min(odds, regime.copy_log_odds - 1)
+        return max(odds, _pdq_odds(candidate))
+
+    def measured(
+        self, hit: GroupHits, candidate: Candidate, geometry: Mapping[RowId, "Geometry"]
+    ) -> tuple[RowId, dict[str, float], dict[str, float] | None]:
+        """Its measures without and, if its pixels were compared, with them."""
+        row = (hit.dataset, candidate.row.shard, candidate.row.index)
+        around, seen = self._around[hit.encoder], geometry.get(row)
+        alone = fingerprint_measures(candidate, around)
+        return row, alone, None if seen is None else pixel_measures(candidate, around, seen)
+
+    def by_pixels(self, hit: GroupHits, candidate: Candidate, geometry: "Geometry") -> float:
+        """Log-odds that the candidate is a copy, its pixels having been compared."""
+        measures = pixel_measures(candidate, self._around[hit.encoder], geometry)
+        return max(calibration().pixels.log_odds(measures), _pdq_odds(candidate))
+
+
+def shortlist(hits: Sequence[GroupHits], *, top: int = SHORTLIST) -> list[Shortlisted]:
+    """Choose the rows that are worth reading their stored pictures for, the likeliest first.
+
+    Args:
+        hits: for ONE photo, from all groups, in any order; the outcome does not depend on it.
+        top: the most rows to choose.
+    """
+    query = _Query(hits)
+    ranked = sorted(
+        (
+            -query.by_fingerprints(hit, candidate),
+            hit.dataset,
+            candidate.row.shard,
+            candidate.row.index,
+            hit.group,
+            candidate.row,
+        )
+        for hit, candidate in query.candidates()
+        if _is_compared(candidate)
+    )
+    return [Shortlisted(dataset, group, row) for _, dataset, _, _, group, row in ranked[:top]]
+
+
+def conclude(
+    hits: Sequence[GroupHits],
+    *,
+    top: int,
+    geometry: Mapping[RowId, "Geometry"] = MappingProxyType({}),
+) -> list[Match]:
     """Join what all groups found for ONE photo into matches, by falling score.
 
     Args:
         hits: one per group searched, in any order; the outcome does not depend on it.
         top: the most matches to return.
+        geometry: of the rows whose pixels were compared. A row that is not there could not be,
+            which says nothing against it.
     """
-    backgrounds = {
-        encoder: _background([hit for hit in hits if hit.encoder == encoder])
-        for encoder in {hit.encoder for hit in hits}
-    }
+    query = _Query(hits)
     matches = [
         match
-        for hit in hits
-        for candidate in hit.candidates
-        if (match := _match(hit, candidate, backgrounds[hit.encoder])) is not None
+        for hit, candidate in query.candidates()
+        if (match := _match(query, hit, candidate, geometry)) is not None
     ]
     matches.sort(key=lambda match: (-match.score, match.dataset, match.shard, match.index))
     return matches[:top]
 
 
-def _background(hits: Sequence[GroupHits]) -> NDArray[np.float64]:
-    """What to take off each view's cosines: float64[views]."""
-    views = hits[0].views
-    tables = [hit.top_cosines for hit in hits if hit.top_cosines.size]
-    usual = np.full((len(views), _RANKS.stop), _USUAL)
-    merged = -np.sort(-np.concatenate(tables, axis=1), axis=1) if tables else usual[:, :0]
-    # Ranks that a small collection does not have are filled up with what is usual.
-    ranked = np.concatenate([merged, usual[:, merged.shape[1] :]], axis=1)
-    level: NDArray[np.float64] = ranked[:, _RANKS].mean(axis=1, dtype=np.float64)
-    penalty = np.array([_HALF_PENALTY if view in _HALVES else 0.0 for view in views])
-    background: NDArray[np.float64] = _SHARE * level.clip(_LOWEST, _HIGHEST) + penalty
-    return background
+def measured(
+    hits: Sequence[GroupHits], geometry: Mapping[RowId, "Geometry"]
+) -> list[tuple[RowId, dict[str, float], dict[str, float] | None]]:
+    """What the calibration is fitted to: each candidate's measures, without and with pixels.
+
+    Args:
+        hits: as `conclude` takes them.
+        geometry: likewise.
+
+    Returns:
+        Row, measures by fingerprints, measures by pixels (None where they were not compared).
+    """
+    query = _Query(hits)
+    return [
+        query.measured(hit, candidate, geometry)
+        for hit, candidate in query.candidates()
+        if _is_compared(candidate)
+    ]
 
 
-def _match(hit: GroupHits, candidate: Candidate, background: NDArray[np.float64]) -> Match | None:
-    odds = _log_odds(candidate, background, measured=hit.encoder in _MEASURED)
-    if not candidate.digest and odds < _FLOOR:
-        return None
-    kind: Kind = "exact" if candidate.digest else "copy" if odds >= _COPY else "similar"
+def _is_compared(candidate: Candidate) -> bool:
+    """Whether any fingerprint of the candidate was compared, digests aside."""
+    return bool(candidate.cosines) or candidate.pdq is not None or candidate.phash is not None
+
+
+def _pdq_odds(candidate: Candidate) -> float:
+    """Within PDQ's radius a row is a copy whatever else there is; the nearer the surer."""
+    if candidate.pdq is None or candidate.pdq > PDQ_RADIUS:
+        return -np.inf
+    return _PDQ_COPY + (PDQ_RADIUS - candidate.pdq) / PDQ_RADIUS
+
+
+def _match(
+    query: _Query, hit: GroupHits, candidate: Candidate, geometry: Mapping[RowId, "Geometry"]
+) -> Match | None:
     row = candidate.row
+    seen = geometry.get((hit.dataset, row.shard, row.index))
+    if seen is None:
+        regime, odds = calibration().fingerprints, query.by_fingerprints(hit, candidate)
+    else:
+        regime, odds = calibration().pixels, query.by_pixels(hit, candidate, seen)
+    score = 1.0 if candidate.digest else min(_HIGHEST, round(probability(odds), 6))
+    if score < calibration().floor:
+        return None
+    kind: Kind = "exact" if candidate.digest else "copy" if score >= regime.copy else "similar"
     return Match(
         dataset=hit.dataset,
         group=hit.group,
-        key=row.key,
-        shard=row.shard,
-        index=row.index,
-        url=row.url,
-        sha256=row.sha256,
-        md5=row.md5,
-        offset=row.offset,
+        **asdict(row),
         kind=kind,
-        score=1.0 if candidate.digest else min(0.999999, round(1 / (1 + exp(-odds)), 6)),
-        evidence=Evidence(
-            digest=candidate.digest,
-            pdq=candidate.pdq,
-            phash=candidate.phash,
-            cosine=max(candidate.cosines, default=None),
-            inliers=None,
-        ),
+        score=score,
+        evidence=_evidence(candidate, seen),
     )
 
 
-def _log_odds(candidate: Candidate, background: NDArray[np.float64], *, measured: bool) -> float:
-    """Log-odds that the candidate is a copy of the query, digests aside."""
-    if not candidate.cosines or candidate.pdq is None or candidate.phash is None:
-        return -np.inf
-    stands_out = float((np.array(candidate.cosines) - background).max())
-    pdq = max(0, _PDQ_CHANCE - candidate.pdq)
-    phash = max(0, _PHASH_CHANCE - candidate.phash)
-    odds = (
-        _CONSTANT
-        + _STANDS_OUT * stands_out
-        + _PDQ_SLOPE * pdq
-        + _PDQ_CURVE * pdq**2
-        + _PHASH_SLOPE * phash
-        + _PHASH_CURVE * phash**2
+def _evidence(candidate: Candidate, seen: "Geometry | None") -> Evidence:
+    return Evidence(
+        digest=candidate.digest,
+        pdq=candidate.pdq,
+        phash=candidate.phash,
+        cosine=max(candidate.cosines, default=None),
+        inliers=None if seen is None else seen.inliers,
+        agreement=None if seen is None else seen.agreement,
+        overlap=None if seen is None else seen.overlap,
+        mirrored=None if seen is None else seen.mirrored,
+        basis="digest" if candidate.digest else "fingerprints" if seen is None else "pixels",
     )
-    if candidate.pdq <= PDQ_RADIUS:
-        return max(odds, _PDQ_COPY) + (PDQ_RADIUS - candidate.pdq) / PDQ_RADIUS
-    return odds if measured else min(odds, _COPY - 1)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
 from indexer.decode import decode
 from indexer.hashes import QUALITY_FLOOR, bounded, hash_picture
@@ -23,6 +24,8 @@ if TYPE_CHECKING:  # the encoders' module loads torch, which a fingerprint does 
 
 _FORM: Final = "fingerprint/1"
 TOO_PLAIN: Final = "too_plain"
+# Of 255, between the darkest and the brightest hundredth: below, only noise would come up.
+_LEAST_CONTRAST: Final = 40
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -33,7 +36,7 @@ class Fingerprint:
         digests: pairs (kind, row key of 16 bytes), as `unlist.keys.row_key` makes them.
         pdq: uint8[8 * parts, 32], the hashes of all 8 orientations of the whole, then of each
             part of the picture worth hashing; None for a URL.
-        pdq_quality: of the whole, 0..100.
+        pdq_quality: of the whole, 0..100, at full contrast where that is better.
         phash: uint64[8 * parts], likewise.
         views: names of the embedded views, the first being `whole`; empty for a URL.
         embeddings: by encoder name, float32[len(views), dim], each row of length 1.
@@ -105,24 +108,53 @@ def fingerprint_photo(data: bytes, encoders: Sequence["Encoder"]) -> Fingerprint
     Raises:
         ImageRefused: `decode` refuses the bytes.
     """
-    image = bounded(decode(data))
-    whole = hash_picture(image, turned=True)
-    plain = whole.quality < QUALITY_FLOOR
+    full = decode(data)
+    image = bounded(full)
+    whole = hash_picture(image, turned=True, original=full.size)
+    quality = max(whole.quality, _lit_quality(image) if whole.quality < QUALITY_FLOOR else 0)
     views = query_views(image)
     parts = [hash_picture(view.image, turned=True) for view in views[1:] if view.hashed]
     hashed = [whole, *(part for part in parts if part.quality >= QUALITY_FLOOR)]
     return Fingerprint(
         digests=picture_digests(data),
         pdq=np.concatenate([part.pdq for part in hashed]),
-        pdq_quality=whole.quality,
+        pdq_quality=quality,
         phash=np.concatenate([part.phash for part in hashed]),
         views=tuple(view.name for view in views),
         embeddings={
             encoder.name: encoder.embed([view.image for view in views]) for encoder in encoders
         },
         preprocessing={encoder.name: encoder.preprocessing for encoder in encoders},
-        flags=(TOO_PLAIN,) if plain else (),
+        flags=(TOO_PLAIN,) if quality < QUALITY_FLOOR else (),
     )
+
+
+def _lit_quality(image: Image.Image) -> int:
+    """PDQ's quality of a dark or faded picture, brought to full contrast; 0 if it has nearly none.
+
+    PDQ counts steps of brightness, so a photo darkened or faded scores as if there were little in
+    it. Its hash does not change with contrast, and says as much as before.
+    """
+    low, high = np.percentile(np.asarray(image.convert("L")), (1, 99))
+    if high - low < _LEAST_CONTRAST:
+        return 0
+    return hash_picture(
+        ImageOps.autocontrast(image, cutoff=1, preserve_tone=True), turned=False
+    ).quality
+
+
+def photo_probe(data: bytes) -> bytes:
+    """What geometric verification needs of a photo, see `indexer.geometry.probe_make`.
+
+    Args:
+        data: the file as received.
+
+    Raises:
+        ImageRefused: `decode` refuses the bytes.
+    """
+    from indexer.geometry import probe_make  # noqa: PLC0415  # OpenCV: verifying workers only
+
+    return probe_make(decode(data))
 
 
 def fingerprint_url(url: str) -> Fingerprint:

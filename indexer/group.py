@@ -1,65 +1,44 @@
 """An index directory, opened for searching.
 
 Opening maps files into memory: it takes no load time, and the processes of a machine share one
-copy. A directory is never changed once it is there, so an open group needs no lock.
+copy. A directory is never changed once it is there, so an open group needs no lock. Rows that
+were removed since are named with each search, and nothing finds them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
-import faiss
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from indexer import PDQ_RADIUS, PHASH_RADIUS, layout
-from indexer.digests import DigestIndex
+from indexer.digests import PER_PAGE, DigestIndex
 from indexer.fingerprint import Fingerprint
+from indexer.group_query import Query, vectors_of
+from indexer.group_rows import RowTable
 from indexer.hamming import HammingIndex, least_distances
-from indexer.hashes import phash_codes
 from indexer.hits import Candidate, GroupHits, Row
+from indexer.layout import RowMap
 from indexer.manifest import (
-    EncoderFacts,
-    EncoderMismatch,
+    Counts,
     GroupManifest,
     GroupUnreadable,
     read_manifest,
     verify_files,
 )
+from indexer.vectors import VectorIndex
+from unlist.keys import KEY_BYTES
+from unlist.keyset import KeySet, as_keys
 
 # How many of its best cosines per view a group reports at least: what the background needs.
 BACKGROUND_DEPTH: Final = 64
+# Pages of the digest table read at a time: 16 MB.
+_PAGES: Final = 1 << 12
+_NO_ROWS: Final[NDArray[np.uint32]] = np.empty(0, np.uint32)
 
-
-@dataclass(slots=True)
-class _Query:
-    """A query on its way through one group.
-
-    Attributes:
-        fingerprint: what is searched for.
-        vectors: its embeddings; None where only digests count.
-        digest_rows: rows that share a digest or URL.
-        places: of pictured rows near it by hash or embedding.
-        top_cosines: float32[views, k].
-    """
-
-    fingerprint: Fingerprint
-    vectors: NDArray[np.float32] | None = None
-    digest_rows: set[int] = field(default_factory=set)
-    places: set[int] = field(default_factory=set)
-    top_cosines: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
-
-    @property
-    def pdq(self) -> NDArray[np.uint8]:
-        codes = self.fingerprint.pdq
-        return np.empty((0, 32), np.uint8) if codes is None else codes
-
-    @property
-    def phash(self) -> NDArray[np.uint8]:
-        codes = self.fingerprint.phash
-        return phash_codes(np.empty(0, np.uint64) if codes is None else codes)
+Measures = tuple[int | None, int | None, tuple[float, ...]]
 
 
 class IndexGroup:
@@ -73,17 +52,13 @@ class IndexGroup:
     def __init__(self, path: Path, manifest: GroupManifest) -> None:
         self.path = path
         self.manifest = manifest
-        self._rows = pa.ipc.open_file(pa.memory_map(str(path / layout.ROWS_FILE))).read_all()
-        self._pictured: NDArray[np.uint32] = layout.map_array(path / layout.PICTURED_FILE)
-        self._digests = DigestIndex.from_arrays(
-            layout.map_arrays(path, layout.DIGEST, layout.DIGEST_ARRAYS)
-        )
-        self._pdq, self._phash = (
-            HammingIndex.from_arrays(layout.map_arrays(path, name, layout.HAMMING_ARRAYS))
-            for name in (layout.PDQ, layout.PHASH)
-        )
-        self._vectors: Any = faiss.read_index(
-            str(path / layout.VECTORS_FILE), faiss.IO_FLAG_MMAP_IFC
+        self._table = RowTable(path / layout.ROWS_FILE)
+        self._digests = DigestIndex.open(path, layout.DIGEST)
+        self._pdq = HammingIndex.open(path, layout.PDQ)
+        self._phash = HammingIndex.open(path, layout.PHASH)
+        self._vectors = VectorIndex.open(path, manifest.search)
+        self._at_vectors, self._at_pdq, self._at_phash = (
+            RowMap.open(path, name) for name in layout.MAPPED
         )
 
     @classmethod
@@ -111,12 +86,33 @@ class IndexGroup:
         """
         verify_files(self.path, self.manifest)
 
-    def search(self, fingerprints: Sequence[Fingerprint], *, top: int) -> list[GroupHits]:
+    def rows_of(self, keys: NDArray[np.uint8]) -> NDArray[np.uint32]:
+        """The rows that have any of these row keys (uint8[n, 16]): uint32, rising, each once."""
+        return np.unique(self._digests.rows_of(keys)[1])
+
+    def rows_listed(self, listed: KeySet) -> NDArray[np.uint32]:
+        """As `rows_of`, for so many keys that reading the whole table of digests costs less."""
+        found = [_NO_ROWS]
+        for start in range(0, len(self._digests.pages), _PAGES):
+            pages = self._digests.pages[start : start + _PAGES]
+            filled = np.arange(PER_PAGE) < pages["count"][:, None]
+            keys = as_keys(pages["keys"][filled])
+            found.append(pages["rows"][filled][listed.contains(keys)])
+        return np.unique(np.concatenate(found))
+
+    def search(
+        self,
+        fingerprints: Sequence[Fingerprint],
+        *,
+        top: int,
+        removed: NDArray[np.uint32] = _NO_ROWS,
+    ) -> list[GroupHits]:
         """Search for several queries at once.
 
         Args:
             fingerprints: the queries.
             top: how many rows by embedding per view; hits by digest and hash all come.
+            removed: rows that are not to be found, rising.
 
         Returns:
             One `GroupHits` per query, in their order.
@@ -124,127 +120,147 @@ class IndexGroup:
         Raises:
             EncoderMismatch: a photo has no embedding by this index's encoder.
         """
-        queries = [self._query(fingerprint) for fingerprint in fingerprints]
+        queries = [self._query(fingerprint, removed) for fingerprint in fingerprints]
         pictured = [query for query in queries if query.vectors is not None]
-        self._near_codes(pictured)
-        self._near_vectors(pictured, top)
-        return [self._hits(query) for query in queries]
+        pdq = [query.pdq for query in pictured]
+        phash = [query.phash for query in pictured]
+        _add(pictured, _near(pdq, self._pdq, self._at_pdq, PDQ_RADIUS), removed)
+        _add(pictured, _near(phash, self._phash, self._at_phash, PHASH_RADIUS), removed)
+        self._near_vectors(pictured, top, removed)
+        return self._hits(queries)
 
-    def _query(self, fingerprint: Fingerprint) -> "_Query":
-        query = _Query(fingerprint)
-        keys = [key for _, key in fingerprint.digests]
-        query.digest_rows.update(self._digests.search(keys))
-        if fingerprint.perceptual:
-            query.vectors = self._vectors_of(fingerprint)
-        return query
-
-    def _vectors_of(self, fingerprint: Fingerprint) -> NDArray[np.float32]:
-        encoder = self.manifest.encoder
-        vectors = fingerprint.embeddings.get(encoder.name)
-        if vectors is None:
-            known = ", ".join(sorted(fingerprint.embeddings)) or "none"
-            raise EncoderMismatch(
-                f"The index {self.path.name!r} was made by the encoder {encoder.name!r}, "
-                f"the query by {known}: fingerprint the photo by {encoder.name!r} too."
-            )
-        made = EncoderFacts(encoder.name, fingerprint.preprocessing[encoder.name], vectors.shape[1])
-        if made != encoder:
-            raise EncoderMismatch(
-                f"The index {self.path.name!r} was made by another version of the encoder "
-                f"{encoder.name!r} ({encoder.preprocessing}; {encoder.dim} numbers): "
-                "run index_dataset again."
-            )
-        return np.ascontiguousarray(vectors, np.float32)
-
-    def _near_codes(self, queries: "Sequence[_Query]") -> None:
-        """Add the rows within the Hamming radii of any query's codes."""
-        for index, radius, codes in (
-            (self._pdq, PDQ_RADIUS, [query.pdq for query in queries]),
-            (self._phash, PHASH_RADIUS, [query.phash for query in queries]),
-        ):
-            owners = np.repeat(np.arange(len(codes)), [len(part) for part in codes])
-            if not len(owners):
-                continue
-            found = index.search(np.concatenate(codes), radius)
-            for owner, place in zip(owners[found.queries], found.rows, strict=True):
-                queries[owner].places.add(int(place))
-
-    def _near_vectors(self, queries: "Sequence[_Query]", top: int) -> None:
-        """Add the rows nearest by embedding, all queries in one pass over the index."""
-        depth = min(max(top, BACKGROUND_DEPTH), self._vectors.ntotal)
-        if not queries or not depth:
-            return
-        stacked = np.concatenate([query.vectors for query in queries if query.vectors is not None])
-        cosines, found = self._vectors.search(stacked, depth)
-        end = 0
-        for query in queries:
-            start, end = end, end + len(query.fingerprint.views)
-            query.top_cosines = _rounded(cosines[start:end])
-            query.places.update(found[start:end, :top].ravel().tolist())
-
-    def _hits(self, query: "_Query") -> GroupHits:
-        """Measure all candidates of a query alike, however they were found."""
-        rows = query.digest_rows | {int(self._pictured[place]) for place in query.places}
-        ordered = sorted(rows)
-        places = self._places(ordered) if query.vectors is not None else {}
-        measured = self._measure(query, list(places.values()))
-        evidence = dict(zip(places, measured, strict=True))
-        return GroupHits(
-            dataset=self.manifest.dataset,
-            group=self.manifest.group,
-            rows=self.manifest.rows,
-            encoder=self.manifest.encoder.name,
-            views=query.fingerprint.views,
-            flags=query.fingerprint.flags,
-            candidates=tuple(
-                Candidate(
-                    self._row(row),
-                    row in query.digest_rows,
-                    *evidence.get(row, (None, None, ())),
-                )
-                for row in ordered
-            ),
-            top_cosines=query.top_cosines,
+    def _query(self, fingerprint: Fingerprint, removed: NDArray[np.uint32]) -> Query:
+        keys = np.frombuffer(b"".join(key for _, key in fingerprint.digests), np.uint8)
+        return Query(
+            fingerprint,
+            vectors=vectors_of(fingerprint, self.manifest.encoder, self.path.name),
+            by_digest=_without(self.rows_of(keys.reshape(-1, KEY_BYTES)), removed),
         )
 
-    def _places(self, rows: Sequence[int]) -> dict[int, int]:
-        """Where the rows that have a usable picture stand among those: row -> place."""
-        places = np.searchsorted(self._pictured, np.array(rows, np.uint32)).tolist()
-        return {
-            row: place
-            for row, place in zip(rows, places, strict=True)
-            if place < len(self._pictured) and self._pictured[place] == row
-        }
+    def _near_vectors(
+        self, queries: Sequence[Query], top: int, removed: NDArray[np.uint32]
+    ) -> None:
+        """Add the rows nearest by embedding, all queries in one pass over the index."""
+        views = [query.vectors for query in queries if query.vectors is not None]
+        if not views or not len(self._vectors):
+            return
+        nearest = self._vectors.search(
+            np.concatenate(views),
+            depth=max(top, BACKGROUND_DEPTH),
+            removed=self._at_vectors.places(removed)[1],
+        )
+        end = 0
+        for query, own in zip(queries, views, strict=True):
+            start, end = end, end + len(own)
+            query.top_cosines = _best(nearest.cosines[start:end])
+            places = nearest.places[start:end, :top]
+            query.found.append(self._at_vectors.rows(places[places >= 0]))
 
-    def _measure(
-        self, query: "_Query", places: list[int]
-    ) -> list[tuple[int, int, tuple[float, ...]]]:
-        """Distances and cosines of the query to the pictures at these places."""
-        if not places or query.vectors is None:
-            return []
-        pdq = least_distances(query.pdq, self._pdq.codes[places])
-        phash = least_distances(query.phash, self._phash.codes[places])
-        vectors = self._vectors.reconstruct_batch(np.array(places, np.int64))
-        cosines = np.round((vectors @ query.vectors.T).astype(np.float64), 4)
+    def _hits(self, queries: Sequence[Query]) -> list[GroupHits]:
+        """Measure all candidates of a query alike, however they were found."""
+        wanted = [query.rows for query in queries]
+        union = np.unique(np.concatenate([_NO_ROWS, *wanted]))
+        known = dict(zip(union.tolist(), self._table.take(union), strict=True))
         return [
-            (int(near), int(coarse), tuple(values.tolist()))
-            for near, coarse, values in zip(pdq, phash, cosines, strict=True)
+            GroupHits(
+                dataset=self.manifest.dataset,
+                group=self.manifest.group,
+                rows=self.manifest.rows,
+                encoder=self.manifest.encoder.name,
+                views=query.fingerprint.views,
+                flags=query.fingerprint.flags,
+                candidates=self._candidates(query, rows, known),
+                top_cosines=query.top_cosines,
+            )
+            for query, rows in zip(queries, wanted, strict=True)
         ]
 
-    def _row(self, row: int) -> Row:
-        (facts,) = self._rows.slice(row, 1).to_pylist()
-        return Row(**facts)
+    def _candidates(
+        self, query: Query, rows: NDArray[np.uint32], known: dict[int, Row]
+    ) -> tuple[Candidate, ...]:
+        shared = np.isin(rows, query.by_digest).tolist()
+        measured = self._measure(query, rows)
+        facts = zip(rows.tolist(), shared, measured, strict=True)
+        return tuple(Candidate(known[row], digest, *evidence) for row, digest, evidence in facts)
+
+    def _measure(self, query: Query, rows: NDArray[np.uint32]) -> list[Measures]:
+        """Hash distances and cosines of the query to these rows, as far as they have any."""
+        if query.vectors is None:
+            return [(None, None, ())] * len(rows)
+        pdq = _distances(query.pdq, self._pdq, self._at_pdq, rows)
+        phash = _distances(query.phash, self._phash, self._at_phash, rows)
+        cosines: list[tuple[float, ...]] = [()] * len(rows)
+        there, places = self._at_vectors.places(rows)
+        near = self._vectors.cosines(places, query.vectors)
+        for at, values in zip(np.flatnonzero(there), _rounded(near), strict=True):
+            cosines[at] = tuple(values.tolist())
+        return list(zip(pdq, phash, cosines, strict=True))
 
     def _check_sizes(self) -> None:
-        pictured = {len(self._pictured), len(self._pdq.codes), len(self._phash.codes)}
-        fits = self._rows.num_rows == self.manifest.rows
-        if not fits or pictured | {self._vectors.ntotal} != {self.manifest.pictured}:
+        lengths = {
+            "vectors": (len(self._vectors), self._at_vectors),
+            "pdq": (len(self._pdq.codes), self._at_pdq),
+            "phash": (len(self._phash.codes), self._at_phash),
+        }
+        rows = self._table.num_rows
+        found = Counts(rows, **{name: length for name, (length, _) in lengths.items()})
+        fits = all(at.fits(length, rows) for length, at in lengths.values())
+        dim_fits = self._vectors.dim == self.manifest.encoder.dim
+        if not fits or not dim_fits or found != self.manifest.counts:
             raise GroupUnreadable(
                 f"The files of index {self.path.name!r} do not belong together: "
                 "remove it and run index_dataset again."
             )
 
 
-def _rounded(cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+def _near(
+    codes: Sequence[NDArray[np.uint8]], index: HammingIndex, at: RowMap, radius: int
+) -> list[NDArray[np.uint32]]:
+    """For each query the rows within the radius of any of its codes, rising, each once."""
+    if not codes:
+        return []
+    owners = np.repeat(np.arange(len(codes)), [len(part) for part in codes])
+    found = index.search(np.concatenate(codes), radius)
+    # Pairs come by code, and the codes of a query follow one another.
+    edges = np.searchsorted(owners[found.queries], np.arange(1, len(codes)))
+    return [np.unique(at.rows(places)) for places in np.split(found.rows, edges)]
+
+
+def _add(
+    queries: Sequence[Query], found: Sequence[NDArray[np.uint32]], removed: NDArray[np.uint32]
+) -> None:
+    for query, rows in zip(queries, found, strict=True):
+        query.found.append(_without(rows, removed))
+
+
+def _distances(
+    codes: NDArray[np.uint8], index: HammingIndex, at: RowMap, rows: NDArray[np.uint32]
+) -> list[int | None]:
+    """The least distance of any of the query's codes to each row's; None where a row has none."""
+    there, places = at.places(rows)
+    distances: list[int | None] = [None] * len(rows)
+    if len(codes):
+        near = least_distances(codes, index.codes[places]).tolist()
+        for place, distance in zip(np.flatnonzero(there), near, strict=True):
+            distances[place] = distance
+    return distances
+
+
+def _without(rows: NDArray[np.uint32], removed: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Those of `rows` that were not removed; both rise."""
+    if not len(removed):
+        return rows
+    near = np.minimum(np.searchsorted(removed, rows), len(removed) - 1)
+    kept: NDArray[np.uint32] = rows[removed[near] != rows]
+    return kept
+
+
+def _best(cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The best cosines of each view, as many as every view has."""
+    depth = int(np.isfinite(cosines).sum(axis=1).min())
+    return _rounded(cosines[:, :depth]).astype(np.float32)
+
+
+def _rounded(cosines: NDArray[np.float32]) -> NDArray[np.float64]:
     """To four decimals: what is left of a sum must not depend on who else was in the batch."""
-    return np.round(cosines, 4).astype(np.float32)
+    return np.asarray(np.round(np.asarray(cosines, np.float64), 4))

@@ -1,35 +1,47 @@
-"""Exact search within a Hamming radius, for codes of 64 and 256 bits, in plain NumPy.
+"""Exact search within a Hamming radius, for codes of 64 and 256 bits.
 
-Multi-index hashing (Norouzi, Punjani, Fleet: "Fast Exact Search in Hamming Space with Multi-Index
-Hashing", 2014): cut the code into b bands; two codes within radius r agree up to floor(r / b)
-bits in at least one band. So for each band, look up every value that near in the sorted table of
-band values, and compare the whole codes of the rows found there. Small tables are scanned.
+Multi-index hashing over sorted tables (`indexer.hamming_plan` has the rule, ADR 0009 the
+measurements), in compiled loops (`indexer.hamming_kernels`). Small tables are scanned, and so is
+any table for a radius so wide, or a query so ordinary, that a scan is the cheaper way: a million
+rows with one and the same code cost no more than comparing them.
 
-What always holds: exactly the rows within the radius are found, each once per query.
-The tables are arrays on disk, memory-mapped, shared between processes.
+What always holds: exactly the rows within the radius are found, each once per query, whatever the
+radius. Memory stays bounded by what is found, and by far less for who takes it in `pieces`.
+The tables are arrays on disk, memory-mapped, shared between processes; nothing changes them, so
+any number of threads may search at once.
 """
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations, pairwise
-from math import comb
+from pathlib import Path
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer import hamming_kernels as kernels
+from indexer.hamming_native import LANES
+from indexer.hamming_plan import Bands, cheapest, plan
+from indexer.hamming_sort import Cut, sort_band
+from indexer.mapped import IndexDamaged, as_read_only, map_array, new_array
+
 Codes = NDArray[np.uint8]
 
-# Below this many rows comparing them all is faster than looking up.
+# Below this many rows comparing them all is as fast as looking up.
 SCAN_ROWS: Final = 1 << 14
-# How many pairs are compared at a time, to bound memory (8 MB of 256-bit codes).
-_PAIRS: Final = 1 << 18
-# Bits in a band, at least and at most.
-_NARROWEST: Final = 12
-_WIDEST: Final = 26
-# What looking up one value costs, in comparisons of whole codes (measured: 0.5-2).
-_LOOK_UP_COST: Final = 1.0
+# How many queries a thread answers at a time.
+_BATCH: Final = 256
+# Nanoseconds of work that are worth handing to another thread.
+_PER_THREAD: Final = 1_000_000.0
+# How many pairs one piece has, about: 8 MB while they are sorted.
+_PIECE: Final = 1 << 20
+# A query that meets a share of all rows as large as this is cheaper to scan for.
+_MOST: Final = 4
+# How many rows are sorted at a time per thread when building: 128 MB.
+_SORTED: Final = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,83 +60,191 @@ class Found:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class HammingIndex:
-    """Codes with their band tables.
+    """Codes with their bands' tables; `build`, `build_in` or `open` makes it.
 
     Attributes:
-        codes: uint8[n, bytes], bytes a multiple of 8.
-        values: uint32[bands, n], each band's values in rising order; no bands for small tables.
-        order: uint32[bands, n], the rows they belong to.
+        codes: uint8[n, bytes], bytes a multiple of 8, n below 2**32.
+        starts: uint32[bands, 2**prefix + 1], where each bucket of a band starts in its entries;
+            no bands for small tables.
+        entries: uint32[bands, n + 16], tag and row number of all rows, bucket by bucket.
     """
 
     codes: Codes
-    values: NDArray[np.uint32]
-    order: NDArray[np.uint32]
+    starts: NDArray[np.uint32]
+    entries: NDArray[np.uint32]
 
     @classmethod
     def build(cls, codes: Codes, *, radius: int, scan_rows: int = SCAN_ROWS) -> Self:
-        """Index codes; from `scan_rows` rows on with band tables.
+        """Index codes in memory; from `scan_rows` rows on with band tables.
 
         Args:
             codes: uint8[n, bytes].
             radius: the one most searched for; any other is answered too, only slower.
             scan_rows: smaller tables get no bands.
         """
-        bits, rows = codes.shape[1] * 8, len(codes)
-        spans = _spans(bits, band_count(bits, rows, radius)) if rows >= scan_rows else []
-        values = np.empty((len(spans), rows), np.uint32)
-        order = np.empty_like(values)
-        for band, span in enumerate(spans):
-            unsorted = _band(codes, span)
-            order[band] = np.argsort(unsorted, kind="stable")
-            values[band] = unsorted[order[band]]
-        return cls(np.ascontiguousarray(codes), values, order)
+        bands = _bands(codes, radius, scan_rows)
+        starts = np.zeros(_starts_shape(bands), np.uint32)
+        entries = np.zeros(_entries_shape(bands), np.uint32)
+        _sort(codes, bands, starts, entries)
+        return cls(as_read_only(codes), as_read_only(starts), as_read_only(entries))
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
-        """Take arrays as `arrays` named them, memory-mapped or not."""
-        return cls(arrays["codes"], arrays["values"], arrays["order"])
+    def build_in(
+        cls, directory: Path, prefix: str, codes: Codes, *, radius: int, scan_rows: int = SCAN_ROWS
+    ) -> Self:
+        """Index codes straight into files: the tables never lie in memory as a whole.
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays to store, by name."""
-        return {"codes": self.codes, "values": self.values, "order": self.order}
+        Args:
+            directory: where to.
+            prefix: of the files' names, as `open` takes it.
+            codes: uint8[n, bytes]; memory-mapped ones stay so, and where `<prefix>-codes.npy` is
+                there already it is taken for theirs.
+            radius: as in `build`.
+            scan_rows: as in `build`.
+        """
+        path = _path(directory, prefix, "codes")
+        if not path.exists():
+            np.save(path, codes, allow_pickle=False)
+        bands = _bands(codes, radius, scan_rows)
+        starts = new_array(_path(directory, prefix, "starts"), np.uint32, _starts_shape(bands))
+        entries = new_array(_path(directory, prefix, "entries"), np.uint32, _entries_shape(bands))
+        _sort(codes, bands, starts, entries)
+        return cls.open(directory, prefix)
 
-    def search(self, queries: Codes, radius: int) -> Found:
+    @classmethod
+    def open(cls, directory: Path, prefix: str) -> Self:
+        """Map the files that `save` or `build_in` wrote.
+
+        Raises:
+            IndexDamaged: they are missing, cut short, or do not belong together.
+        """
+        codes = map_array(_path(directory, prefix, "codes"), np.uint8, 2)
+        starts = map_array(_path(directory, prefix, "starts"), np.uint32, 2)
+        entries = map_array(_path(directory, prefix, "entries"), np.uint32, 2)
+        index = cls(codes, starts, entries)
+        if codes.shape[1] % 8 or not codes.shape[1]:
+            raise IndexDamaged(_path(directory, prefix, "codes").name)
+        bands = index.bands
+        shapes = _starts_shape(bands), _entries_shape(bands)
+        if (starts.shape, entries.shape) != shapes or (starts[:, -1] != len(codes)).any():
+            raise IndexDamaged(_path(directory, prefix, "starts").name)
+        return index
+
+    def save(self, directory: Path, prefix: str) -> None:
+        """Write the arrays as `<prefix>-codes.npy`, `-starts.npy` and `-entries.npy`."""
+        for name in ("codes", "starts", "entries"):
+            np.save(_path(directory, prefix, name), getattr(self, name), allow_pickle=False)
+
+    @property
+    def bands(self) -> Bands:
+        """How the codes are cut."""
+        rows, size = self.codes.shape
+        return Bands.cut(size * 8, rows, len(self.starts))
+
+    def search(self, queries: Codes, radius: int, *, threads: int | None = None) -> Found:
         """Find all rows within `radius` bits of each query.
 
         Args:
             queries: uint8[q, bytes].
             radius: in bits, inclusive.
+            threads: at most so many work on it; the machine's processors where not given.
         """
-        words, probes = _words(self.codes), _words(queries)
-        pairs = self._scan(len(queries)) if not len(self.values) else self._look_up(queries, radius)
-        found: list[NDArray[np.int64]] = [np.empty((3, 0), np.int64)]
-        for query, row in pairs:
-            distance = np.bitwise_count(probes[query] ^ words[row]).sum(axis=1, dtype=np.int64)
-            near = distance <= radius
-            found.append(np.stack([query[near], row[near], distance[near]]))
-        # A row can be near in several bands: once is enough.
-        unique = np.unique(np.concatenate(found, axis=1), axis=1)
-        return Found(unique[0], unique[1], unique[2])
+        pieces = list(self.pieces(queries, radius, threads=threads))
+        none = np.empty(0, np.int64)
+        return Found(
+            np.concatenate([none, *(piece.queries for piece in pieces)]),
+            np.concatenate([none, *(piece.rows for piece in pieces)]),
+            np.concatenate([none, *(piece.distances for piece in pieces)]),
+        )
 
-    def _scan(self, queries: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        rows = np.arange(len(self.codes), dtype=np.int64)
-        for query in range(queries):
-            yield np.full(len(rows), query, np.int64), rows
+    def pieces(self, queries: Codes, radius: int, *, threads: int | None = None) -> Iterator[Found]:
+        """As `search`, a million pairs or so at a time, in the same order.
+
+        For queries that may have a large part of the table near them.
+        """
+        if queries.shape[1] != self.codes.shape[1]:
+            raise ValueError(
+                f"Queries of {queries.shape[1]} bytes cannot be compared with codes of "
+                f"{self.codes.shape[1]}: search the index made for them."
+            )
+        asked = as_read_only(_words(queries))
+        threads = max(1, _processors() if threads is None else threads)
+        least = int(_PER_THREAD / max(1.0, plan(self.bands, radius).cost)) + 1
+        batch = min(_BATCH, max(least, -(-len(asked) // threads)))
+        parts = [range(at, min(at + batch, len(asked))) for at in range(0, len(asked), batch)]
+        for at in range(0, len(parts), threads):
+            yield from self._together(asked, parts[at : at + threads], radius)
+
+    def _together(
+        self, queries: NDArray[np.uint64], parts: Sequence[range], radius: int
+    ) -> Iterator[Found]:
+        """Look up several parts of the queries at once, one thread each, then scan for the rest."""
+        if len(self.codes) == 0:
+            return
+        if plan(self.bands, radius).scanned:
+            for part in parts:
+                yield from self._scan(queries, part, radius)
+            return
+        if len(parts) == 1:
+            looked_up = [self._look_up(queries, parts[0], radius)]
+        else:
+            looked_up = list(_pool().map(lambda part: self._look_up(queries, part, radius), parts))
+        for part, answer in zip(parts, looked_up, strict=True):
+            yield from self._complete(queries, part, radius, answer)
 
     def _look_up(
-        self, queries: Codes, radius: int
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Candidate pairs, band by band, at most `_PAIRS` (or one bucket) at a time."""
-        spans = _spans(queries.shape[1] * 8, len(self.values))
-        for band, span in enumerate(spans):
-            masks = _masks(span[1] - span[0], radius // len(spans))
-            wanted = _band(queries, span)[:, None] ^ masks
-            starts = np.searchsorted(self.values[band], wanted.ravel(), side="left")
-            ends = np.searchsorted(self.values[band], wanted.ravel(), side="right")
-            owners = np.repeat(np.arange(len(queries)), len(masks))
-            filled = ends > starts
-            for owner, at in _ranges(owners[filled], starts[filled], ends[filled]):
-                yield owner, self.order[band][at].astype(np.int64)
+        self, queries: NDArray[np.uint64], part: range, radius: int
+    ) -> tuple[NDArray[np.bool_], NDArray[np.uint64]] | None:
+        """Queries given up, and the pairs of the others; None: there are too many pairs."""
+        how = plan(self.bands, radius)
+        words, starts, entries = _words(self.codes), self.starts, self.entries
+        state, given_up, pairs = kernels.look_up(
+            kernels.Table(words, starts, entries, self.bands.row_bits),
+            kernels.Rule(how.firsts, how.seen_bits, how.flips, how.masks, how.weights),
+            queries[part.start : part.stop],
+            kernels.Limits(radius, len(self.codes) // _MOST, _PIECE),
+        )
+        if state == kernels.DAMAGED:
+            raise IndexDamaged("entries")
+        return None if state == kernels.FULL else (given_up, np.sort(pairs))
+
+    def _complete(
+        self,
+        queries: NDArray[np.uint64],
+        part: range,
+        radius: int,
+        answer: tuple[NDArray[np.bool_], NDArray[np.uint64]] | None,
+    ) -> Iterator[Found]:
+        """Give what was looked up, and scan for the queries that were given up, in order."""
+        if answer is None:
+            yield from self._halved(queries, part, radius)
+            return
+        given_up, pairs = answer
+        edges = np.searchsorted(pairs, np.arange(len(part) + 1, dtype=np.uint64) << np.uint64(48))
+        start = 0
+        for query in np.flatnonzero(given_up).tolist():
+            yield _found(pairs[edges[start] : edges[query]], part.start)
+            yield from self._scan(queries, part[query : query + 1], radius)
+            start = query + 1
+        yield _found(pairs[edges[start] :], part.start)
+
+    def _halved(self, queries: NDArray[np.uint64], part: range, radius: int) -> Iterator[Found]:
+        """Answer fewer queries at a time, for these find too much together; one is scanned for."""
+        if len(part) == 1:
+            yield from self._scan(queries, part, radius)
+            return
+        for half in (part[: len(part) // 2], part[len(part) // 2 :]):
+            yield from self._complete(queries, half, radius, self._look_up(queries, half, radius))
+
+    def _scan(self, queries: NDArray[np.uint64], part: range, radius: int) -> Iterator[Found]:
+        """Compare all rows, with so many queries at a time that a piece stays small."""
+        words, rows = _words(self.codes), len(self.codes)
+        step = max(1, _PIECE // rows)
+        for first in range(part.start, part.stop, step):
+            asked = queries[first : min(first + step, part.stop)]
+            for row in range(0, rows, _PIECE):
+                pairs = kernels.scan(words, row, min(row + _PIECE, rows), asked, radius)
+                yield _found(np.sort(pairs), first)
 
 
 def least_distances(queries: Codes, codes: Codes) -> NDArray[np.int64]:
@@ -135,24 +255,52 @@ def least_distances(queries: Codes, codes: Codes) -> NDArray[np.int64]:
     return least
 
 
-def band_count(bits: int, rows: int, radius: int) -> int:
-    """How many bands make a search within `radius` cheapest in a table of so many rows.
-
-    Fewer bands are wider, with smaller buckets, but have more values near the query's to look up.
-    """
-
-    def cost(bands: int) -> float:
-        width = bits // bands
-        near = sum(comb(width, flips) for flips in range(radius // bands + 1))
-        return bands * near * (_LOOK_UP_COST + rows / float(2**width))
-
-    return min(range(-(-bits // _WIDEST), bits // _NARROWEST + 1), key=cost)
+def warm_up() -> None:
+    """Compile all loops, or load them compiled: seconds once, then a tenth of one per process."""
+    codes = np.zeros((32, 32), np.uint8)
+    for scan_rows in (1, len(codes) + 1):
+        HammingIndex.build(codes, radius=1, scan_rows=scan_rows).search(codes[:1], 1)
 
 
-def _spans(bits: int, bands: int) -> list[tuple[int, int]]:
-    """First and last (exclusive) bit of each band."""
-    edges = [bits * band // bands for band in range(bands + 1)]
-    return list(pairwise(edges))
+def _bands(codes: Codes, radius: int, scan_rows: int) -> Bands:
+    rows, size = codes.shape
+    if size % 8 or rows >= 1 << 32:
+        raise ValueError(
+            f"{rows} codes of {size} bytes cannot be indexed: their bytes must be a multiple of 8 "
+            "and their number below 2**32."
+        )
+    if rows < max(scan_rows, 1):
+        return Bands.cut(size * 8, rows, 0)
+    return cheapest(size * 8, rows, radius)
+
+
+def _starts_shape(bands: Bands) -> tuple[int, int]:
+    return bands.count, (1 << bands.prefix_bits) + 1
+
+
+def _entries_shape(bands: Bands) -> tuple[int, int]:
+    # Rounded up, so that each band's entries begin at a cache line.
+    return bands.count, (-(-bands.rows // LANES) + 1) * LANES
+
+
+def _sort(
+    codes: Codes, bands: Bands, starts: NDArray[np.uint32], entries: NDArray[np.uint32]
+) -> None:
+    """Fill the tables, a band per thread at a time."""
+    words, pairs = as_read_only(_words(codes)), min(len(codes), _SORTED)
+    prefix, lower, row_bits = bands.prefix_bits, bands.prefix_bits // 2, bands.row_bits
+
+    def sort(band: int) -> None:
+        cut = Cut(bands.firsts[band], prefix, bands.seen_bits[band] - prefix, row_bits, lower)
+        sort_band(words, cut, starts[band], entries[band], np.empty(pairs, np.uint64))
+
+    list(_pool().map(sort, range(bands.count)))
+
+
+def _found(pairs: NDArray[np.uint64], first: int) -> Found:
+    """Take pairs apart, sorted as they are: query << 48 | row << 16 | distance."""
+    numbers = pairs.view(np.int64)
+    return Found((numbers >> 48) + first, (numbers >> 16) & 0xFFFFFFFF, numbers & 0xFFFF)
 
 
 def _words(codes: Codes) -> NDArray[np.uint64]:
@@ -160,34 +308,17 @@ def _words(codes: Codes) -> NDArray[np.uint64]:
     return np.ascontiguousarray(codes).view(np.uint64)
 
 
-def _band(codes: Codes, span: tuple[int, int]) -> NDArray[np.uint32]:
-    """Bits `span` of each code as a number: uint32[n]."""
-    first, last = span[0] // 8, -(-span[1] // 8)
-    value = np.zeros(len(codes), np.uint64)
-    for byte in range(first, last):
-        value = value << np.uint64(8) | codes[:, byte]
-    value >>= np.uint64(last * 8 - span[1])
-    return (value & np.uint64((1 << (span[1] - span[0])) - 1)).astype(np.uint32)
+def _path(directory: Path, prefix: str, name: str) -> Path:
+    return directory / f"{prefix}-{name}.npy"
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @cache
-def _masks(width: int, radius: int) -> NDArray[np.uint32]:
-    """All numbers of `width` bits with at most `radius` bits set."""
-    masks = [
-        sum(1 << bit for bit in bits)
-        for count in range(radius + 1)
-        for bits in combinations(range(width), count)
-    ]
-    return np.array(masks, np.uint32)
-
-
-def _ranges(
-    owners: NDArray[np.int64], starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Spell out ranges as (owner of each position, position), in bounded pieces."""
-    sizes = ends - starts
-    cuts = np.flatnonzero(np.diff(np.cumsum(sizes) // _PAIRS)) + 1
-    for part in np.split(np.arange(len(sizes)), cuts):
-        size = sizes[part]
-        inside = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
-        yield np.repeat(owners[part], size), np.repeat(starts[part], size) + inside
+def _pool() -> ThreadPoolExecutor:
+    """The process's threads for searches and builds; they share the processors."""
+    return ThreadPoolExecutor(_processors(), thread_name_prefix="hamming")

@@ -2,18 +2,21 @@
 
 Orientations: as stored, turned by 90, 180 and 270 degrees, and the mirror image of each. A query
 carries all eight, so that an index holds each row once.
-PDQ: https://github.com/facebook/ThreatExchange/tree/main/pdq. pHash: `imagehash.phash`.
+PDQ: `indexer.hashes_pdq`. pHash: `imagehash.phash`.
 """
 
 import math
 from dataclasses import dataclass
 from typing import Final
 
-import imagehash
 import numpy as np
 import pdqhash
 from numpy.typing import NDArray
 from PIL import Image
+
+from indexer.hashes_luma import luma_of
+from indexer.hashes_pdq import TERMS, pdq_code, pdq_orientations, pdq_terms
+from indexer.hashes_phash import phash_code, phash_reduced
 
 # PDQ works on float copies of the picture: 1.2 GB at 40 megapixels. Larger pictures are averaged
 # down by a whole factor first; published hashes of smaller ones stay as they are.
@@ -48,21 +51,28 @@ class Hashes:
     phash: NDArray[np.uint64]
 
 
-def hash_picture(image: Image.Image, *, turned: bool) -> Hashes:
-    """Hash an RGB picture, in all 8 orientations if `turned`, else as it stands."""
+def hash_picture(
+    image: Image.Image, *, turned: bool, original: tuple[int, int] | None = None
+) -> Hashes:
+    """Hash an RGB picture.
+
+    Args:
+        image: of any size.
+        turned: in all 8 orientations, else as it stands.
+        original: its width and height before it was averaged down by a whole factor, as `bounded`
+            and `decode` do it; None: it was not. PDQ then comes out as the original's.
+    """
     small = bounded(image)
-    pixels = np.array(small)
-    if turned:
-        bits, quality = pdqhash.compute_dihedral(pixels)
-    else:
-        one, quality = pdqhash.compute(pixels)
-        bits = [one]
-    grey = small.convert("L").resize((32, 32), Image.Resampling.LANCZOS)
+    exact, rounded = luma_of(small)
+    pdq, quality = _pdq(small, exact, original or image.size, turned=turned)
+    grey = phash_reduced(rounded)
     turns = _TURNS if turned else _TURNS[:1]
     return Hashes(
-        pdq=np.packbits(np.asarray(bits, np.uint8), axis=1),
-        quality=int(quality),
-        phash=np.array([_phash(grey if turn is None else grey.transpose(turn)) for turn in turns]),
+        pdq=pdq,
+        quality=quality,
+        phash=np.array(
+            [phash_code(grey if turn is None else grey.transpose(turn)) for turn in turns]
+        ),
     )
 
 
@@ -77,6 +87,13 @@ def phash_codes(phash: NDArray[np.uint64]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(phash, np.uint64).view(np.uint8).reshape(-1, 8)
 
 
-def _phash(grey: Image.Image) -> np.uint64:
-    bits = imagehash.phash(grey).hash
-    return np.uint64(int.from_bytes(np.packbits(bits).tobytes()))
+def _pdq(
+    image: Image.Image, luma: NDArray[np.float32], original: tuple[int, int], *, turned: bool
+) -> tuple[NDArray[np.uint8], int]:
+    """PDQ's codes, uint8[8 or 1, 32], and quality."""
+    if min(image.size) <= TERMS:  # its terms depend on each other: rounding alone decides on bits
+        pixels = np.array(image)
+        bits, quality = pdqhash.compute_dihedral(pixels) if turned else pdqhash.compute(pixels)
+        return np.packbits(np.atleast_2d(np.asarray(bits, np.uint8)), axis=1), int(quality)
+    terms, quality = pdq_terms(luma, (original[1], original[0]))
+    return pdq_orientations(terms) if turned else pdq_code(terms)[None], quality

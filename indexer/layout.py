@@ -1,28 +1,37 @@
 """Which files an index directory has, and how they are written and mapped into memory.
 
-index.json          see `indexer.manifest`
-rows.arrow          Arrow IPC file: the row table, one entry a row of the dataset
-pictured.npy        uint32[m]: the rows with a usable picture; the three below speak of these
-vectors.faiss       FAISS flat index, inner product, float32[m, dim]
+index.json               see `indexer.manifest`
+rows.arrow               Arrow IPC file: the row table, see `indexer.group_rows`
+vectors.faiss            float16[n, dim], each of length 1: a FAISS index, see `indexer.vectors`
+vectors.ivf, .lists      in large groups, inverted lists over them: see `indexer.vectors_lists`
 pdq-*.npy, phash-*.npy   Hamming indexes, see `indexer.hamming`
-digest-*.npy        see `indexer.digests`
+digest-*                 see `indexer.digests`
+<name>-at.npy            uint32[n], rising: the rows that vectors, pdq or phash belong to; no file
+                         where every row has one
 """
 
-from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+from numpy.typing import NDArray
+
+from indexer.mapped import map_array
 
 ROWS_FILE: Final = "rows.arrow"
+VECTORS: Final = "vectors"
 VECTORS_FILE: Final = "vectors.faiss"
-PICTURED_FILE: Final = "pictured.npy"
+LISTS_FILE: Final = "vectors.ivf"
+LISTS_DATA_FILE: Final = "vectors.lists"
 PDQ: Final = "pdq"
 PHASH: Final = "phash"
+MAPPED: Final = (VECTORS, PDQ, PHASH)  # those that not every row has
 DIGEST: Final = "digest"
-HAMMING_ARRAYS: Final = ("codes", "values", "order")
-DIGEST_ARRAYS: Final = ("keys", "rows")
 
 _ROW_TYPES: Final[dict[str, pa.DataType]] = {
     "key": pa.string(),
@@ -36,18 +45,91 @@ _ROW_TYPES: Final[dict[str, pa.DataType]] = {
 ROW_SCHEMA: Final = pa.schema(_ROW_TYPES)
 
 
-def write_arrays(directory: Path, prefix: str, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write each array as `<prefix>-<name>.npy`."""
-    for name, array in arrays.items():
-        np.save(directory / f"{prefix}-{name}.npy", array, allow_pickle=False)
+@dataclass(frozen=True, eq=False, slots=True)
+class RowMap:
+    """Which rows of a group have something, and where it stands among those that have.
+
+    Attributes:
+        at: uint32[n], the row of each place, rising; None where each row stands at its number.
+    """
+
+    at: NDArray[np.uint32] | None
+
+    @classmethod
+    def open(cls, directory: Path, name: str) -> Self:
+        """Map the file of that name, if there is one."""
+        path = map_path(directory, name)
+        return cls(map_array(path, np.uint32, 1) if path.exists() else None)
+
+    def fits(self, length: int, rows: int) -> bool:
+        """Whether it can be that of so many places in a group of so many rows."""
+        if self.at is None:
+            return length == rows
+        return length == len(self.at) <= rows and (not length or int(self.at[-1]) < rows)
+
+    def rows(self, places: NDArray[Any]) -> NDArray[np.uint32]:
+        """The rows at these places: uint32, in the same shape."""
+        found: NDArray[np.uint32] = (
+            places.astype(np.uint32) if self.at is None else np.asarray(self.at[places])
+        )
+        return found
+
+    def places(self, rows: NDArray[np.uint32]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """Which of these rows have something, and the places of those that do, in their order."""
+        if self.at is None:
+            return np.ones(len(rows), np.bool_), rows.astype(np.int64)
+        near = np.searchsorted(self.at, rows)
+        there = near < len(self.at)
+        there[there] = self.at[near[there]] == rows[there]
+        return there, near[there].astype(np.int64)
 
 
-def map_arrays(directory: Path, prefix: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Map arrays written by `write_arrays` into memory, read-only."""
-    return {name: map_array(directory / f"{prefix}-{name}.npy") for name in names}
+class ArrayWriter(AbstractContextManager["ArrayWriter"]):
+    """A `.npy` file that grows along its first axis; `len` tells how far."""
+
+    def __init__(self, path: Path, dtype: npt.DTypeLike, tail: tuple[int, ...] = ()) -> None:
+        """Begin a file of arrays of this type and shape[1:]."""
+        self._dtype = np.dtype(dtype)
+        self._tail = tail
+        self._length = 0
+        self._stream = path.open("wb")
+        self._head()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def append(self, values: NDArray[Any]) -> None:
+        """Write values behind those that are there."""
+        if values.dtype != self._dtype or values.shape[1:] != self._tail:
+            raise ValueError(f"{values.dtype}{values.shape} does not continue the file")
+        self._stream.write(np.ascontiguousarray(values).data)
+        self._length += len(values)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stream.seek(0)
+        self._head()
+        self._stream.close()
+
+    def _head(self) -> None:
+        """The header: numpy leaves room in it for the first axis to grow."""
+        facts = {
+            "descr": np.lib.format.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": (self._length, *self._tail),
+        }
+        np.lib.format.write_array_header_1_0(self._stream, facts)
 
 
-def map_array(path: Path) -> np.ndarray:
-    """Map one `.npy` file into memory, read-only."""
-    array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array
+def map_path(directory: Path, name: str) -> Path:
+    """Where the row map of `name` lies, if there is one."""
+    return directory / f"{name}-at.npy"
+
+
+def codes_path(directory: Path, name: str) -> Path:
+    """Where `indexer.hamming` looks for the codes of an index."""
+    return directory / f"{name}-codes.npy"

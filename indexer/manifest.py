@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 MANIFEST_FILE: Final = "index.json"
 
 
@@ -41,15 +41,52 @@ class EncoderFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """How many rows a group has, and how many of them have what they can be found by.
+
+    Attributes:
+        rows: in the row table; all can be found by digest and URL.
+        vectors, pdq, phash: of these, those with an embedding or that hash.
+    """
+
+    rows: int
+    vectors: int
+    pdq: int
+    phash: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListFacts:
+    """How a large group's inverted lists were made and are searched (`indexer.vectors_lists`).
+
+    Attributes:
+        lists: how many there are.
+        axes, bits: how many coordinates of a vector are coded, with how many bits each.
+        probes: how many lists a search looks into.
+        depth: how many rows, nearest by code, are compared exactly.
+        recall: the share of the true ten nearest that was found so, measured on rows of the
+            group altered like queries, each row itself not counted.
+    """
+
+    lists: int
+    axes: int
+    bits: int
+    probes: int
+    depth: int
+    recall: float
+
+
+@dataclass(frozen=True, slots=True)
 class GroupManifest:
     """What there is to know about an index without searching it.
 
     Attributes:
         schema: version of the directory's layout.
         dataset, group: whose rows.
-        rows: in the row table; all can be found by digest and URL.
-        pictured: of these, those that hashes and embeddings find too.
+        counts: what was indexed.
         encoder: whose vectors.
+        search: how the vectors are searched, and the recall measured; None where a query is
+            compared with every vector.
         shards: the identities of the shards that were read.
         refused: how many pictures could not be used, by reason.
         files: every other file.
@@ -58,12 +95,17 @@ class GroupManifest:
     schema: int
     dataset: str
     group: int
-    rows: int
-    pictured: int
+    counts: Counts
     encoder: EncoderFacts
+    search: ListFacts | None
     shards: tuple[dict[str, Any], ...]
     refused: dict[str, int]
     files: tuple[IndexFile, ...]
+
+    @property
+    def rows(self) -> int:
+        """How many rows can be found, by whatever they have."""
+        return self.counts.rows
 
     @property
     def sha256(self) -> str:
@@ -121,6 +163,8 @@ def _from_json(data: bytes) -> GroupManifest:
             f"The index has layout {facts['schema']}, this version reads {SCHEMA}: "
             "run index_dataset again."
         )
+    facts["counts"] = Counts(**facts["counts"])
+    facts["search"] = None if facts["search"] is None else ListFacts(**facts["search"])
     facts["encoder"] = EncoderFacts(**facts["encoder"])
     facts["shards"] = tuple(facts["shards"])
     facts["files"] = tuple(IndexFile(**file) for file in facts["files"])

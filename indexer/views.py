@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Box = tuple[int, int, int, int]
+from indexer.seams import Box, tile_boxes
 
 # Measured on the luma and color of a picture at most this long; finer gives no better hashes.
 _WORK_SIDE: Final = 640
@@ -43,8 +43,10 @@ class View:
 
     Attributes:
         name: `whole`; `inset`, what a uniform background surrounds; the halves `left`, `right`,
-            `top`, `bottom`; and the whole as `squeezed` (to a square, so that an encoder's center
-            crop loses nothing), `mirrored`, and turned by `90`, `180`, `270` degrees.
+            `top`, `bottom`; the pictures that a collage is joined of, `tile-1` and so on, or where
+            there are no seams the quarters `top-left` and so on; the `middle`; and the whole as
+            `squeezed` (to a square, so that an encoder's center crop loses nothing), `mirrored`,
+            and turned by `90`, `180`, `270` degrees.
         image: RGB.
         hashed: whether it has perceptual hashes of its own; those of the whole already stand
             for its turned and mirrored forms.
@@ -73,6 +75,13 @@ def query_views(image: Image.Image) -> list[View]:
         "bottom": (0, height - height // 2, width, height),
     }
     views += [View(name, image.crop(half), hashed=True) for name, half in halves.items()]
+    tiles = tile_boxes(image)
+    views += [View(f"tile-{n}", image.crop(tile), hashed=True) for n, tile in enumerate(tiles, 1)]
+    if not tiles:
+        quarters = _quarters(width, height).items()
+        views += [View(name, image.crop(quarter), hashed=False) for name, quarter in quarters]
+    middle = (width // 5, height // 5, width - width // 5, height - height // 5)
+    views.append(View("middle", image.crop(middle), hashed=False))
     small = _at_most(image, _WORK_SIDE)
     square = small.resize((_SQUARE, _SQUARE), Image.Resampling.BICUBIC)
     views.append(View("squeezed", square, hashed=False))
@@ -104,6 +113,16 @@ def inset_box(image: Image.Image) -> Box | None:
         return None
     box = np.rint(np.array([left, top, right, bottom]) / scale).astype(int)
     return int(box[0]), int(box[1]), min(int(box[2]), image.width), min(int(box[3]), image.height)
+
+
+def _quarters(width: int, height: int) -> dict[str, Box]:
+    x, y = width // 2, height // 2
+    return {
+        "top-left": (0, 0, x, y),
+        "top-right": (x, 0, width, y),
+        "bottom-left": (0, y, x, height),
+        "bottom-right": (x, y, width, height),
+    }
 
 
 def _at_most(image: Image.Image, side: int) -> Image.Image:

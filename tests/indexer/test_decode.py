@@ -13,6 +13,7 @@ from indexer.decode import (
     REFUSALS,
     ImageRefused,
     decode,
+    decode_sized,
     thumbnail,
 )
 from tests.indexer.pictures import encoded, picture
@@ -103,6 +104,25 @@ def test_exif_orientation_is_applied_and_illegal_values_ignored(orientation: int
     exif = Image.Exif()
     exif[0x0112] = orientation
     assert difference(decode(encoded(stored, quality=95, exif=exif)), upright) < 12
+
+
+@pytest.mark.parametrize(
+    ("side", "size"), [(100, (300, 400)), (200, (300, 400)), (700, (1200, 1600))]
+)
+def test_a_jpeg_is_decoded_at_a_fraction_that_keeps_its_sides(
+    side: int, size: tuple[int, int]
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(picture(3, (1600, 1200)), exif=exif)
+    upright, original = decode_sized(data, side=side)
+    assert original == decode(data).size == (1200, 1600)
+    assert min(upright.size) >= side
+    assert upright.size == (size if side != 100 else (150, 200))
+    whole = decode(data).resize(upright.size, Image.Resampling.BOX)
+    assert difference(upright, whole) < 3
+    png = encoded(picture(3), "PNG")
+    assert decode(png, side=10).size == (320, 240)
 
 
 def test_metadata_is_gone() -> None:

@@ -1,17 +1,35 @@
 """The default encoder with its real weights."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import open_clip
 import pytest
 import torch
+from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image, ImageOps
 
-from indexer import DEFAULT_ENCODER, encoder
-from indexer.encoder import EncoderUnavailable, load_encoder
+from indexer import DEFAULT_ENCODER, encoder, encoder_known
+from indexer.encoder import (
+    DeferredEncoder,
+    Encoder,
+    EncoderUnavailable,
+    encoder_facts,
+    load_encoder,
+)
+from indexer.encoder_input import Fit
+from indexer.encoder_torch import OpenClipEncoder, Placement, fold_norms, input_of
 from tests.indexer.pictures import picture
+
+
+def opened(lite: Encoder) -> Callable[[Image.Image], torch.Tensor]:
+    """open_clip's own way from a picture to the input."""
+    known = encoder_known.known_encoder(lite.name)
+    facts = PreprocessCfg(size=known.input.side, mean=known.mean, std=known.std)
+    transform: Callable[[Image.Image], torch.Tensor] = image_transform_v2(facts, is_train=False)
+    return transform
 
 
 def test_vectors_have_length_one_and_do_not_depend_on_the_batch() -> None:
@@ -32,17 +50,87 @@ def test_the_weights_are_the_trained_ones() -> None:
 
     With one tensor out of place, or other means of the pixels, it would not.
     """
-    visual = load_encoder()._visual  # type: ignore[attr-defined]
-    seen: list[torch.Tensor] = []
-    norm = visual.trunk.bn2
-    hook = norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     skimage_data = pytest.importorskip("skimage.data")
+    lite = load_encoder()
     names = ("astronaut", "coffee", "chelsea", "rocket")
-    load_encoder().embed([Image.fromarray(getattr(skimage_data, name)()) for name in names])
-    hook.remove()
+    photos = [Image.fromarray(getattr(skimage_data, name)()) for name in names]
+    visual = encoder._lite0_visual()  # before its norms are folded away
+    norm = visual.trunk.bn2
+    seen: list[torch.Tensor] = []
+    norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    with torch.inference_mode():
+        features = visual(torch.stack([opened(lite)(photo) for photo in photos]))
     values = torch.cat([part.movedim(1, -1).reshape(-1, 1280) for part in seen])
     standard = (values.mean(0) - norm.running_mean) / norm.running_var.sqrt()
     assert standard.abs().median() < 0.5
+    unit = torch.nn.functional.normalize(features).numpy()
+    assert np.allclose(lite.embed(photos), unit, atol=1e-5)
+
+
+@pytest.mark.parametrize("fit", ["shortest", "longest", "squash"])
+@pytest.mark.parametrize("size", [(200, 300), (301, 200), (64, 64), (32, 32), (900, 41), (20, 33)])
+def test_pictures_are_brought_to_the_input_as_open_clip_does(
+    fit: Fit, size: tuple[int, int]
+) -> None:
+    facts = PreprocessCfg(size=32, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), resize_mode=fit)
+    wanted = image_transform_v2(facts, is_train=False)(picture(1, size))
+    pixels = torch.from_numpy(input_of(facts).pixels(picture(1, size)).copy())
+    mean, std = torch.tensor(facts.mean), torch.tensor(facts.std)
+    assert torch.allclose(((pixels / 255 - mean) / std).permute(2, 0, 1), wanted, atol=1e-5)
+
+
+def test_an_input_that_is_no_square_is_refused() -> None:
+    assert input_of(PreprocessCfg(size=(32, 32))) == input_of(PreprocessCfg(size=32))
+    with pytest.raises(ValueError, match="no square"):
+        input_of(PreprocessCfg(size=(32, 64)))
+
+
+def test_the_placement_changes_the_speed_and_not_the_vectors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Half precision, large batches and a device named outright, as on a GPU."""
+    lite = load_encoder()
+    images = [picture(seed) for seed in range(5)]
+    half = OpenClipEncoder(
+        "lite in half",
+        fold_norms(encoder._lite0_visual()),
+        encoder_known.known_encoder(DEFAULT_ENCODER),
+        placement=Placement(torch.device("cpu", 0), torch.bfloat16, batch=256, threads=2),
+    )
+    found = half.embed(images)
+    assert found.dtype == np.float32
+    assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+    assert (found * lite.embed(images)).sum(axis=1).min() > 0.99
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    best = Placement.best()
+    assert (best.device.type, best.dtype) == ("cuda", torch.float16)
+
+
+def test_what_an_index_records_is_told_without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder, "_lite0_weights", None)
+    monkeypatch.setattr(open_clip, "create_model", None)
+    assert encoder_facts().dim == 1280
+    clip = encoder_facts("ViT-L-14/openai")
+    assert (clip.dim, "resize 224 shortest bicubic, mean [0.48" in clip.preprocessing) == (
+        768,
+        True,
+    )
+    with pytest.raises(EncoderUnavailable, match="no-model/openai"):
+        encoder_facts("no-model/openai")
+
+
+def test_open_clip_is_asked_in_a_process_of_its_own_where_it_is_not_loaded() -> None:
+    apart = encoder_known._asked_apart("ViT-L-14/openai")
+    assert apart == encoder_known.known_encoder("ViT-L-14/openai")
+    with pytest.raises(EncoderUnavailable, match="There is no encoder 'no-model/openai'"):
+        encoder_known._asked_apart("no-model/openai")
+
+
+def test_a_deferred_encoder_is_the_same_encoder() -> None:
+    deferred, lite = DeferredEncoder(DEFAULT_ENCODER), load_encoder()
+    for name in ("name", "preprocessing", "dim", "input"):
+        assert getattr(deferred, name) == getattr(lite, name)
+    assert np.allclose(deferred.embed([picture(1)]), lite.embed([picture(1)]), atol=1e-6)
 
 
 def test_a_copy_lies_nearer_than_another_picture() -> None:
@@ -76,12 +164,9 @@ def test_a_pretrained_model_is_taken_as_open_clip_gives_it(
 ) -> None:
     """The way of the published encoders, with a small model in place of the downloaded one."""
     small: torch.nn.Module = open_clip.model.CLIP(
-        embed_dim=16,
-        vision_cfg={"image_size": 32, "layers": 1, "width": 64, "patch_size": 16},
+        embed_dim=512,
+        vision_cfg={"image_size": 224, "layers": 1, "width": 64, "patch_size": 16},
         text_cfg={"context_length": 1, "vocab_size": 1, "width": 8, "heads": 1, "layers": 1},
-    )
-    open_clip.model.set_model_preprocess_cfg(
-        small, {"size": 32, "mean": (0.1,) * 3, "std": (0.2,) * 3}
     )
     asked: list[tuple[object, ...]] = []
 
@@ -93,19 +178,21 @@ def test_a_pretrained_model_is_taken_as_open_clip_gives_it(
     made = encoder.load_encoder.__wrapped__("ViT-B-16/openai")
     wanted = {"pretrained": "openai", "require_pretrained": True, "force_quick_gelu": True}
     assert asked == [("ViT-B-16", wanted)]
-    assert (made.name, made.dim) == ("ViT-B-16/openai", 16)
-    assert "resize 32" in made.preprocessing
-    assert "0.1" in made.preprocessing
-    assert made.embed([picture(1)]).shape == (1, 16)
+    assert (made.name, made.dim) == ("ViT-B-16/openai", 512)
+    assert "resize 224" in made.preprocessing
+    assert "0.48145466" in made.preprocessing
+    assert made.embed([picture(1)]).shape == (1, 512)
+    with pytest.raises(EncoderUnavailable, match="512 dimensions where its configuration says 768"):
+        encoder.load_encoder.__wrapped__("ViT-L-14/openai")
 
 
 def test_other_weights_are_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoder, "_LITE0_SHA256", hashlib.sha256(b"").hexdigest())
     with pytest.raises(EncoderUnavailable, match="reinstall"):
-        encoder._load_lite0()
+        encoder._lite0_visual()
     monkeypatch.setattr(encoder, "_LITE0_PACKAGE", "no_such_package")
     with pytest.raises(EncoderUnavailable, match="pip install"):
-        encoder._load_lite0()
+        encoder._lite0_visual()
 
 
 def test_the_config_lies_beside_the_code() -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 from typing import Any
 
@@ -7,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer import DEFAULT_ENCODER
-from indexer.evidence import conclude
+from indexer.evidence import SHORTLIST, Shortlisted, conclude, measured, shortlist
+from indexer.geometry import Geometry
 from indexer.hits import Candidate, GroupHits, Row
 
 VIEWS = ("whole", "left")
@@ -31,6 +33,34 @@ def hits(*candidates: Candidate, group: int = 0, level: float = 0.6, **facts: An
     return GroupHits(group=group, candidates=candidates, **(plain | facts))
 
 
+COPY = Geometry(
+    inliers=60,
+    spread=0.6,
+    agreement=0.95,
+    patch=0.9,
+    density=0.95,
+    consistency=0.97,
+    solidity=1.0,
+    likeness=0.95,
+    cells=500,
+    overlap=0.9,
+    covered=1.0,
+)
+STRANGER = Geometry(
+    inliers=90,
+    spread=0.6,
+    agreement=0.6,
+    patch=0.25,
+    density=0.6,
+    consistency=0.7,
+    solidity=0.8,
+    likeness=0.95,
+    cells=600,
+    overlap=1.0,
+    covered=1.0,
+)
+
+
 def verdicts(*found: GroupHits) -> list[tuple[int, str]]:
     return [(match.index, match.kind) for match in conclude(found, top=20)]
 
@@ -51,7 +81,7 @@ def test_a_near_phash_alone_is_not_enough() -> None:
     assert ("copy" in {kind for _, kind in verdicts(hits(candidate(1, phash=6)))}) is False
 
 
-@pytest.mark.parametrize(("cosine", "kind"), [(0.97, "copy"), (0.85, "similar"), (0.7, None)])
+@pytest.mark.parametrize(("cosine", "kind"), [(0.97, "copy"), (0.8, "similar"), (0.68, None)])
 def test_a_cosine_counts_by_how_far_it_stands_out(cosine: float, kind: str | None) -> None:
     alone = verdicts(hits(candidate(1, cosines=(cosine, 0.0))))
     assert alone == ([] if kind is None else [(1, kind)])
@@ -67,8 +97,8 @@ def test_half_a_picture_must_stand_out_further() -> None:
 
 
 def test_a_small_collection_has_the_usual_background() -> None:
-    few = np.array([[0.93], [0.2]], np.float32)
-    assert verdicts(hits(candidate(1, cosines=(0.93, 0.2)), top_cosines=few)) == [(1, "similar")]
+    few = np.array([[0.8], [0.2]], np.float32)
+    assert verdicts(hits(candidate(1, cosines=(0.8, 0.2)), top_cosines=few)) == [(1, "similar")]
 
 
 def test_many_copies_do_not_hide_each_other() -> None:
@@ -87,7 +117,7 @@ def test_the_order_of_groups_does_not_matter() -> None:
     rng = np.random.default_rng(0)
     groups = [
         hits(
-            *(candidate(10 * g + n, cosines=(0.8 + 0.02 * n, 0.1)) for n in range(8)),
+            *(candidate(10 * g + n, cosines=(0.9 + 0.01 * n, 0.1)) for n in range(8)),
             group=g,
             top_cosines=-np.sort(-rng.random((2, 64)).astype(np.float32)),
         )
@@ -129,3 +159,100 @@ def test_weaker_evidence_never_scores_higher(
     )
     scores = {match.index: match.score for match in conclude([hits(strong, weak)], top=5)}
     assert scores.get(2, 0.0) <= scores.get(1, 0.0) < 1.0
+
+
+def test_pixels_that_agree_make_a_copy_of_a_weak_candidate() -> None:
+    weak = candidate(1, cosines=(0.72, 0.3))
+    assert "copy" not in {kind for _, kind in verdicts(hits(weak))}
+    (match,) = conclude([hits(weak)], top=5, geometry={("d", "00000", 1): COPY})
+    assert (match.kind, match.evidence.basis) == ("copy", "pixels")
+    assert match.score > 0.95
+    assert (match.evidence.inliers, match.evidence.agreement) == (60, 0.95)
+    assert (match.evidence.overlap, match.evidence.mirrored) == (0.9, False)
+
+
+def test_strangers_before_one_flag_are_no_copies_however_near_by_embedding() -> None:
+    near = candidate(1, pdq=70, phash=12, cosines=(0.97, 0.9))
+    assert {kind for _, kind in verdicts(hits(near))} == {"copy"}
+    found = conclude([hits(near)], top=5, geometry={("d", "00000", 1): STRANGER})
+    assert "copy" not in {match.kind for match in found}
+
+
+def test_a_look_alike_that_does_not_align_is_not_shown() -> None:
+    near = candidate(1, cosines=(0.9, 0.5))
+    assert conclude([hits(near)], top=5, geometry={("d", "00000", 1): Geometry()}) == []
+
+
+def test_a_row_whose_pixels_were_not_compared_is_judged_by_fingerprints() -> None:
+    near, other = candidate(1, cosines=(0.97, 0.3)), candidate(2, cosines=(0.97, 0.3))
+    found = {
+        match.index: match
+        for match in conclude([hits(near, other)], top=5, geometry={("d", "00000", 2): Geometry()})
+    }
+    assert set(found) == {1}
+    assert found[1].evidence.basis == "fingerprints"
+    assert found[1].evidence.inliers is found[1].evidence.agreement is None
+
+
+def test_pdq_within_its_radius_stands_where_a_picture_is_too_soft_for_keypoints() -> None:
+    soft = candidate(1, pdq=12)
+    (match,) = conclude([hits(soft)], top=5, geometry={("d", "00000", 1): Geometry()})
+    assert match.kind == "copy"
+
+
+def test_a_row_without_hashes_is_judged_by_its_embedding() -> None:
+    bare = candidate(1, pdq=None, phash=None, cosines=(0.98, 0.3))
+    assert verdicts(hits(bare)) == [(1, "copy")]
+
+
+def test_a_row_with_hashes_alone_is_judged_by_them() -> None:
+    hashed = candidate(1, pdq=20, phash=None, cosines=())
+    found = hits(hashed, views=(), top_cosines=np.empty((0, 0), np.float32))
+    assert verdicts(found) == [(1, "copy")]
+
+
+def test_the_shortlist_is_of_all_groups_whatever_their_order() -> None:
+    groups = [
+        hits(
+            *(candidate(100 * g + n, cosines=(0.5 + 0.004 * n + g / 1000, 0.1)) for n in range(30)),
+            group=g,
+        )
+        for g in range(3)
+    ]
+    first = shortlist(groups)
+    assert len(first) == SHORTLIST
+    assert [one.row.index for one in first[:3]] == [229, 129, 29]
+    for order in itertools.permutations(groups):
+        assert shortlist(order) == first
+
+
+def test_only_rows_that_were_compared_are_worth_reading() -> None:
+    by_url = candidate(1, digest=True, pdq=None, phash=None, cosines=())
+    assert shortlist([hits(by_url)]) == []
+
+
+def test_a_shortlisted_row_survives_the_way() -> None:
+    (one,) = shortlist([hits(candidate(7, cosines=(0.9, 0.1)))])
+    assert one.id == ("d", "00000", 7)
+    assert Shortlisted.from_json(one.as_json()) == one
+
+
+def test_what_is_measured_is_what_is_judged() -> None:
+    found = hits(candidate(1, cosines=(0.9, 0.1)), candidate(2, digest=True, cosines=()))
+    rows = measured([found], {("d", "00000", 1): COPY})
+    assert [row for row, _, _ in rows] == [("d", "00000", 1), ("d", "00000", 2)]
+    assert rows[0][2] is not None
+    assert rows[0][2]["agreement"] == 0.95
+    assert rows[1][2] is None
+
+
+@given(
+    st.sampled_from(["inliers", "agreement", "patch", "density", "consistency", "solidity"]),
+    st.floats(0, 0.9),
+)
+def test_pixels_that_agree_less_never_score_higher(field: str, share: float) -> None:
+    weaker = dataclasses.replace(COPY, **{field: type(getattr(COPY, field))(share)})
+    pair = hits(candidate(1, cosines=(0.8, 0.3)), candidate(2, cosines=(0.8, 0.3)))
+    geometry = {("d", "00000", 1): COPY, ("d", "00000", 2): weaker}
+    scores = {match.index: match.score for match in conclude([pair], top=5, geometry=geometry)}
+    assert scores.get(2, 0.0) <= scores[1] < 1.0

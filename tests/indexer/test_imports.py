@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "faiss", "imagehash", "pdqhash", "open_clip", "timm", "scipy", "django"}
+HEAVY = {"torch", "faiss", "cv2", "imagehash", "pdqhash", "open_clip", "timm", "scipy", "django"}
 
 
 @pytest.mark.parametrize(
@@ -15,8 +15,8 @@ HEAVY = {"torch", "faiss", "imagehash", "pdqhash", "open_clip", "timm", "scipy",
         ("indexer.decode", HEAVY),
         ("indexer.evidence", HEAVY),
         ("indexer.hits", HEAVY),
-        ("indexer.fingerprint", {"torch", "faiss", "open_clip", "timm", "django"}),
-        ("indexer.group", {"torch", "open_clip", "timm", "django"}),
+        ("indexer.fingerprint", {"torch", "faiss", "cv2", "open_clip", "timm", "django"}),
+        ("indexer.group", {"torch", "cv2", "open_clip", "timm", "django"}),
     ],
 )
 def test_a_module_brings_in_no_more_than_it_needs(module: str, unwanted: set[str]) -> None:

@@ -1,0 +1,77 @@
+"""A query on its way through one group, and the check that the group can answer it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.fingerprint import Fingerprint
+from indexer.hashes import phash_codes
+from indexer.manifest import EncoderFacts, EncoderMismatch
+
+
+@dataclass(slots=True)
+class Query:
+    """A query on its way through one group.
+
+    Attributes:
+        fingerprint: what is searched for.
+        vectors: its embeddings, float32[views, dim]; None where only digests count.
+        by_digest: uint32[n], rising: the rows that share a digest or URL.
+        found: rows near it by hash or embedding, uint32, part by part.
+        top_cosines: float32[views, k].
+    """
+
+    fingerprint: Fingerprint
+    vectors: NDArray[np.float32] | None
+    by_digest: NDArray[np.uint32]
+    found: list[NDArray[np.uint32]] = field(default_factory=list)
+    top_cosines: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+
+    @property
+    def pdq(self) -> NDArray[np.uint8]:
+        """Its PDQ codes, uint8[n, 32]; none for a URL."""
+        codes = self.fingerprint.pdq
+        return np.empty((0, 32), np.uint8) if codes is None else codes
+
+    @property
+    def phash(self) -> NDArray[np.uint8]:
+        """Its pHash codes, uint8[n, 8]."""
+        codes = self.fingerprint.phash
+        return phash_codes(np.empty(0, np.uint64) if codes is None else codes)
+
+    @property
+    def rows(self) -> NDArray[np.uint32]:
+        """All its candidates, rising, each once."""
+        return np.unique(np.concatenate([self.by_digest, *self.found]))
+
+
+def vectors_of(
+    fingerprint: Fingerprint, encoder: EncoderFacts, index: str
+) -> NDArray[np.float32] | None:
+    """The query's embeddings by the encoder of an index; None where only its digests count.
+
+    Args:
+        fingerprint: the query.
+        encoder: of the index.
+        index: its name, for the refusal.
+
+    Raises:
+        EncoderMismatch: a photo has no embedding by this encoder, or by another version of it.
+    """
+    if not fingerprint.perceptual:
+        return None
+    vectors = fingerprint.embeddings.get(encoder.name)
+    if vectors is None:
+        known = ", ".join(sorted(fingerprint.embeddings)) or "none"
+        raise EncoderMismatch(
+            f"The index {index!r} was made by the encoder {encoder.name!r}, "
+            f"the query by {known}: fingerprint the photo by {encoder.name!r} too."
+        )
+    made = EncoderFacts(encoder.name, fingerprint.preprocessing[encoder.name], vectors.shape[1])
+    if made != encoder:
+        raise EncoderMismatch(
+            f"The index {index!r} was made by another version of the encoder {encoder.name!r} "
+            f"({encoder.preprocessing}; {encoder.dim} numbers): run index_dataset again."
+        )
+    return np.ascontiguousarray(vectors, np.float32)
