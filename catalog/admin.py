@@ -18,7 +18,7 @@ else:
 class DatasetAdmin(ReadOnly, _DatasetBase):
     """The datasets that are covered."""
 
-    list_display = ("name", "title", "format", "revision", "rows", "encoder", "added_on")
+    list_display = ("name", "title", "format", "revision", "store", "rows", "encoder", "added_on")
     search_fields = ("name", "title")
 
 
@@ -26,6 +26,15 @@ class DatasetAdmin(ReadOnly, _DatasetBase):
 class GroupAdmin(ReadOnly, _GroupBase):
     """How each group's index stands."""
 
-    list_display = ("dataset", "number", "state", "rows", "rows_indexed", "indexed_on", "error")
-    list_filter = ("state", "dataset")
+    list_display = (
+        "dataset",
+        "number",
+        "state",
+        "rows",
+        "rows_indexed",
+        "indexed_on",
+        "failed_at",
+        "error",
+    )
+    list_filter = ("state", "dataset", "dataset__store")
     list_select_related = ("dataset",)

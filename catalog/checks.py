@@ -12,7 +12,14 @@ from django.db import DatabaseError
 
 from catalog.checks_machine import database_works
 from catalog.models import Dataset, Group
-from catalog.selectors import DatasetCoverage, datasets_covered, encoders_in_use
+from catalog.selectors import (
+    DatasetCoverage,
+    datasets_covered,
+    encoders_in_use,
+    groups_here,
+    stores_known,
+)
+from catalog.stores import REST
 from shards import NotADataset, UnknownFormat, open_dataset
 
 _SEARCHING_ROLES = ("all", "worker")
@@ -24,7 +31,12 @@ def catalog_check(app_configs: object, **kwargs: Any) -> list[CheckMessage]:  # 
     if not database_works():
         return []
     try:
-        return [*_dataset_findings(), *index_findings(deep=False), *_encoder_findings()]
+        return [
+            *_dataset_findings(),
+            *_store_findings(),
+            *index_findings(deep=False),
+            *_encoder_findings(),
+        ]
     except DatabaseError:
         return [
             Error(
@@ -39,17 +51,17 @@ def index_findings(*, deep: bool) -> list[CheckMessage]:
     """What is wrong with the index directories; ``deep`` reads every file against its digest."""
     if not database_works() or settings.UNLIST.role not in _SEARCHING_ROLES:
         return []
-    groups = Group.objects.select_related("dataset")
+    groups = groups_here()
     failed = [_failed(group) for group in groups.filter(state=Group.State.FAILED)]
     return [*failed, *_ready_findings(groups.filter(state=Group.State.READY), deep=deep)]
 
 
 def _failed(group: Group) -> CheckMessage:
-    return Error(
-        f"Group {group} failed: {group.error}",
-        hint=f"Mend the cause, then run python manage.py index_dataset {group.dataset}.",
-        id="catalog.E002",
-    )
+    since = f", since {group.failed_at:%Y-%m-%d %H:%M} UTC" if group.failed_at else ""
+    mend = f"Mend the cause, then run python manage.py index_dataset {group.dataset}."
+    if group.manifest_sha256:
+        mend += " Requests wait for it: it is tried again by itself, at least once an hour."
+    return Error(f"Group {group} failed{since}: {group.error}", hint=mend, id="catalog.E002")
 
 
 def _ready_findings(groups: Iterable[Group], *, deep: bool) -> Iterator[CheckMessage]:
@@ -85,8 +97,11 @@ def _dataset_findings() -> Iterator[CheckMessage]:
             hint="Run python manage.py add_dataset, then index_dataset.",
             id="catalog.W001",
         )
+    here = settings.UNLIST.stores
     for dataset, one in zip(Dataset.objects.all(), covered, strict=True):
         yield from _coverage_findings(one)
+        if here and dataset.store not in here:
+            continue  # on another host: its own doctor looks
         try:
             open_dataset(dataset.path, dataset.format)
         except (NotADataset, UnknownFormat) as error:
@@ -94,6 +109,17 @@ def _dataset_findings() -> Iterator[CheckMessage]:
                 f"The files of {dataset} cannot be read, so that reviewers see no picture: {error}",
                 hint="Mount the disk, or mend the folder's rights.",
                 id="catalog.W003",
+            )
+
+
+def _store_findings() -> Iterator[CheckMessage]:
+    """Name the stores that this process is told to serve and that hold nothing."""
+    for store in settings.UNLIST.stores:
+        if store not in {REST, *stores_known()}:
+            yield Warning(
+                f"UNLIST_STORES names {store}, where no dataset lies.",
+                hint="Correct UNLIST_STORES, or add the dataset with add_dataset --store.",
+                id="catalog.W004",
             )
 
 

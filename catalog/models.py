@@ -6,13 +6,17 @@ name and the group's number, so that the database never points elsewhere.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.db import models
 
 if TYPE_CHECKING:
     from django_stubs_ext.db.models.manager import RelatedManager
+
+
+STORE_DEFAULT: Final = "local"
+"""The store of a dataset that was added without naming one."""
 
 
 class Dataset(models.Model):
@@ -24,6 +28,9 @@ class Dataset(models.Model):
     path = models.CharField(max_length=1000, help_text="a folder or any fsspec URL")
     revision = models.CharField(max_length=100, blank=True)
     encoder = models.CharField(max_length=200, help_text="open_clip model name / pretrained tag")
+    store = models.SlugField(
+        max_length=40, default=STORE_DEFAULT, help_text="which disk, mount or bucket holds it"
+    )
     rows = models.BigIntegerField(default=0)
     facts = models.JSONField(default=dict, help_text="what the reader found when it was added")
     added_on = models.DateTimeField(auto_now_add=True)
@@ -58,8 +65,18 @@ class Group(models.Model):
     refused = models.JSONField(default=dict, help_text="what was left out, by reason")
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     error = models.TextField(blank=True)
+    failed_at = models.DateTimeField(null=True, blank=True, help_text="since when it fails")
     indexed_on = models.DateTimeField(null=True, blank=True)
-    manifest_sha256 = models.CharField(max_length=64, blank=True)
+    manifest_sha256 = models.CharField(
+        max_length=64, blank=True, help_text="of the index that requests are searched in"
+    )
+    encoder = models.CharField(
+        max_length=200, blank=True, help_text="by which that index was made; empty: the dataset's"
+    )
+
+    lease_token = models.UUIDField(null=True, blank=True, help_text="of the worker indexing it")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0, help_text="to index it, since it last was")
 
     class Meta:
         """Groups are numbered within their dataset."""
@@ -73,9 +90,24 @@ class Group(models.Model):
         return f"{self.dataset.name}/{self.number}"
 
     @property
+    def encoder_name(self) -> str:
+        """The encoder by which a query must be embedded to be searched in this group."""
+        return self.encoder or self.dataset.encoder
+
+    @property
     def path(self) -> Path:
         """The index directory, whether or not it is there yet."""
         return indexes_path(self.dataset.name) / str(self.number)
+
+
+class WorkerStore(models.Model):
+    """A store and when a worker last said that it serves it; nothing says which worker or where."""
+
+    store = models.SlugField(max_length=40, unique=True)
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.store
 
 
 def indexes_path(dataset: str) -> Path:

@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from catalog.indexing import group_mark_failed
+from catalog.masking import rows_masked
 from catalog.models import Group
+from catalog.pictures import row_picture
 from catalog.selectors import encoders_in_use, groups_ready
 from indexer.decode import ImageRefused
 from indexer.encoder import Encoder, load_encoder
-from indexer.evidence import Match, conclude
-from indexer.fingerprint import Fingerprint, fingerprint_photo
+from indexer.evidence import Match, RowId, Shortlisted, conclude, shortlist
+from indexer.fingerprint import Fingerprint, fingerprint_photo, photo_probe
+from indexer.geometry import Geometry, Probe, verify
 from indexer.group import IndexGroup
 from indexer.hits import GroupHits
 from indexer.manifest import EncoderMismatch, GroupUnreadable
+from indexer.mapped import IndexDamaged
 
 __all__ = [
     "MatchRecord",
@@ -29,6 +33,9 @@ __all__ = [
     "match_as_json",
     "match_photo",
     "photo_fingerprint",
+    "photo_probe",
+    "rows_verify",
+    "shortlist",
 ]
 
 
@@ -87,7 +94,10 @@ def match_photo(
         for group in groups_ready(datasets)
         for hit in group_search(group, [fingerprint], top=top)
     ]
-    return MatchRecord("ok", matches=conclude(hits, top=top), flags=fingerprint.flags)
+    worth_reading = shortlist(hits)
+    geometry = rows_verify(photo_probe(data), worth_reading) if worth_reading else {}
+    matches = conclude(hits, top=top, geometry=geometry)
+    return MatchRecord("ok", matches=matches, flags=fingerprint.flags)
 
 
 def photo_fingerprint(data: bytes, encoders: Collection[str]) -> Fingerprint:
@@ -108,13 +118,39 @@ def group_search(group: Group, fingerprints: Sequence[Fingerprint], *, top: int)
         EncoderMismatch: a fingerprint lacks the group's encoder; the group stays as it is.
     """
     try:
-        return _opened(group.path, group.manifest_sha256).search(fingerprints, top=top)
+        opened = _opened(group.path, group.manifest_sha256)
+        return opened.search(fingerprints, top=top, removed=rows_masked(group, opened))
     except EncoderMismatch:
         raise
-    except GroupUnreadable as error:
+    except (GroupUnreadable, IndexDamaged) as error:  # some damage shows only where it is read
         _opened.cache_clear()
-        group_mark_failed(group=group, error=error)
-        raise
+        unreadable = GroupUnreadable(str(error))
+        group_mark_failed(group=group, error=unreadable)
+        raise unreadable from error
+
+
+def rows_verify(probe: bytes, rows: Sequence[Shortlisted]) -> dict[RowId, Geometry]:
+    """Lay the stored pictures of rows over a query.
+
+    Args:
+        probe: the query's, from ``photo_probe``.
+        rows: from ``shortlist``, those whose datasets' files lie here.
+
+    Returns:
+        The geometry by row; a row whose picture cannot be read is left out.
+
+    Raises:
+        ProbeInvalid: the probe is something else.
+    """
+    query = Probe.read(probe)
+    found = ((row.id, _geometry(query, row)) for row in rows)
+    return {row: geometry for row, geometry in found if geometry is not None}
+
+
+def _geometry(query: Probe, one: Shortlisted) -> Geometry | None:
+    row = one.row
+    stored = row_picture(one.dataset, row.shard, row.key, row.index, row.offset)
+    return None if stored is None else verify(query, stored)
 
 
 @lru_cache(maxsize=256)

@@ -7,14 +7,27 @@ import os
 
 from celery import Celery
 
+from config import workers
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("unlist")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+workers.install(app)
 
 app.conf.beat_schedule = {
     "sweep": {"task": "removal.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
+    "indexing": {
+        "task": "catalog.tasks.index_sweep",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
+    "index_sweep": {
+        "task": "catalog.tasks.index_sweep",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
     "retention": {
         "task": "removal.tasks.retention_run",
         "schedule": 3600.0,

@@ -5,6 +5,7 @@ A wrong value stops the start with a sentence that names the variable.
 
 import hashlib
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -15,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Role = Literal["all", "public", "staff", "worker", "release"]
 
+_STORE = re.compile(r"[A-Za-z0-9_-]{1,40}")
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -31,6 +33,7 @@ class Environment(BaseSettings):
 
     encoder: str = Field("efficientnet-lite0/imagenet", alias="UNLIST_ENCODER")
     group_rows: int = Field(1_000_000, alias="UNLIST_GROUP_ROWS", ge=1)
+    stores: Annotated[tuple[str, ...], NoDecode] = Field((), alias="UNLIST_STORES")
 
     pow_cost: int = Field(20_000, alias="UNLIST_POW_COST", ge=0)
     ticket_wait_seconds: int = Field(3, alias="UNLIST_TICKET_WAIT_SECONDS", ge=0)
@@ -54,12 +57,23 @@ class Environment(BaseSettings):
         ("127.0.0.1", "localhost"), alias="DJANGO_ALLOWED_HOSTS"
     )
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "stores", mode="before")
     @classmethod
-    def _split_hosts(cls, value: object) -> object:
+    def _split(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(host.strip() for host in value.split(",") if host.strip())
+            return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
+
+    @field_validator("stores")
+    @classmethod
+    def _store_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not _STORE.fullmatch(name):
+                raise ValueError(
+                    f"{name!r} is no store's name: write names of up to 40 letters, digits, "
+                    'hyphens and underscores, separated by commas, as in "default,disk1"'
+                )
+        return tuple(dict.fromkeys(value))
 
     @field_validator("encoder")
     @classmethod

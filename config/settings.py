@@ -101,7 +101,16 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CELERY_BROKER_URL = UNLIST.broker_url
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A message that cannot be sent now is dropped: the sweep finds the work in the database.
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "max_retries": 1}
+# What has the lowest priority number is taken first, whichever queue it lies in; then by queue, in
+# the order that a worker takes from them.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 2,
+    "max_retries": 1,
+    "queue_order_strategy": "priority",
+    "priority_steps": [0, 3, 6, 9],
+}
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {"catalog.tasks.index_group": {"priority": 9}}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True

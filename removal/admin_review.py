@@ -121,6 +121,7 @@ def _page(
         and case.request.extended_on is None
         and case.request.due_on > today(),
         "groups": [_group(case, kind, form) for kind in Kind if _of_kind(case, kind)],
+        "progress": desk_words.progress_words(case.progress, state),
         "form": form,
         "fault": fault,
         "reasons": DENIAL_REASONS.items(),

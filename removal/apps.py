@@ -4,12 +4,12 @@ from django.apps import AppConfig
 
 
 class RemovalConfig(AppConfig):
-    """Registers the app's system checks when Django is ready."""
+    """Registers the app's system checks and receivers when Django is ready."""
 
     name = "removal"
     verbose_name = "Removal requests"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Import the checks, which register themselves."""
-        from removal import checks  # noqa: F401, PLC0415  # needs the app registry
+        """Import the checks and receivers, which register themselves."""
+        from removal import checks, covering  # noqa: F401, PLC0415  # needs the app registry

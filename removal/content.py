@@ -3,7 +3,7 @@
 import json
 import struct
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
@@ -30,6 +30,21 @@ def fingerprint_item(photo_id: uuid.UUID) -> str:
 def hits_item(group_id: int) -> str:
     """Name a group's evidence among the sealed items."""
     return f"hits {group_id}"
+
+
+def rows_item(group_id: int) -> str:
+    """Name the rows of a group that are to be verified among the sealed items."""
+    return f"rows {group_id}"
+
+
+def geometry_item(group_id: int) -> str:
+    """Name what verifying a group's rows gave among the sealed items."""
+    return f"geometry {group_id}"
+
+
+def probe_item(photo_id: uuid.UUID) -> str:
+    """Name a photo's probe among the sealed items."""
+    return f"probe {photo_id}"
 
 
 def row_item(candidate_id: uuid.UUID) -> str:
@@ -96,6 +111,54 @@ class FoundRow:
         return cls(**{**facts, "photos": tuple(facts["photos"])})
 
 
+RowId = tuple[str, str, int]
+"""Dataset, shard, 0-based row of the shard's table."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RowToVerify:
+    """A row whose picture is worth comparing with the photo.
+
+    Attributes:
+        dataset, group: by name and number.
+        shard, offset, index, key: where its picture lies; ordered so that rows of one shard are
+            read one after the other.
+    """
+
+    dataset: str
+    group: int
+    shard: str
+    offset: int
+    """Of the picture's tar member; -1 where it has none."""
+    index: int
+    key: str
+
+    @property
+    def id(self) -> RowId:
+        """What names the row to the verdict."""
+        return self.dataset, self.shard, self.index
+
+
+def rows_to_bytes(rows: Iterable[RowToVerify]) -> bytes:
+    """Serialize for sealing."""
+    return json_bytes([asdict(row) for row in rows])
+
+
+def rows_from_bytes(data: bytes) -> list[RowToVerify]:
+    """Read what `rows_to_bytes` wrote."""
+    return [RowToVerify(**fact) for fact in json.loads(data)]
+
+
+def geometry_to_bytes(found: Mapping[RowId, str]) -> bytes:
+    """Serialize for sealing: the geometry of each row, in its own form."""
+    return json_bytes([[*row, text] for row, text in found.items()])
+
+
+def geometry_from_bytes(data: bytes) -> dict[RowId, str]:
+    """Read what `geometry_to_bytes` wrote."""
+    return {(dataset, shard, index): text for dataset, shard, index, text in json.loads(data)}
+
+
 def row_opened(candidate: Candidate, case: PrivateKey) -> FoundRow:
     """Open a candidate's row with the request's `case` key."""
     place = Place(candidate.request_id, Purpose.CASE, row_item(candidate.pk))
@@ -108,11 +171,11 @@ def json_bytes(value: object) -> bytes:
 
 
 def hits_pack(parts: Iterable[tuple[int, bytes]]) -> bytes:
-    """Join the hits of several queries; `hits_unpack` parts them again.
+    """Join what belongs to several queries; `hits_unpack` parts them again.
 
     Args:
         parts: pairs of a query's number (a photo's place, or the negative of a URL's) and its
-            hits in their own form.
+            hits, its rows to verify or their geometry, in their own form.
     """
     return b"".join(_FRAME.pack(query, len(hits)) + hits for query, hits in parts)
 

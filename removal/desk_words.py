@@ -6,7 +6,8 @@ from datetime import date
 from typing import Any, Final
 
 from removal.lifecycle import OPEN
-from removal.models import today
+from removal.models import State, today
+from removal.selectors.progress import Reason, SearchProgress
 from removal.templatetags.unlist_text import day
 
 PERMISSION: Final = "removal.change_removalrequest"
@@ -41,6 +42,12 @@ ACT_WORDS: Final[Mapping[str, str]] = {
     "row_revealed": "The picture of a row was shown",
 }
 
+_HELD_UP: Final[Mapping[Reason, str]] = {
+    "waiting": "waiting for their turn",
+    "unavailable": "cannot be opened and tried again: `doctor` says which and why",
+    "no_worker": "waiting for a worker of their store, which is away",
+}
+
 
 @dataclass(frozen=True)
 class Due:
@@ -67,6 +74,34 @@ def _days(number: int) -> str:
     return "1 day" if number == 1 else f"{number} days"
 
 
+def progress_words(progress: SearchProgress, state: str) -> list[str]:
+    """Say how far a search is and what holds it up; of one that is over, what it had to leave."""
+    words = []
+    if state == State.SEARCHING:
+        words.append(f"{progress.parts_searched} of {_groups(progress.parts)} searched.")
+        words += [
+            f"{_groups(count)} {_HELD_UP[reason]}."
+            for reason in _HELD_UP
+            if (count := progress.total(reason))
+        ]
+        if progress.comparing:
+            words.append(
+                f"Pictures compared in {progress.compared} of {_groups(progress.comparing)}."
+            )
+    if progress.gone:
+        words.append(f"{_groups(progress.gone)} left the catalog during the search.")
+    if progress.unread:
+        words.append(
+            f"{progress.unread} stored pictures could not be read, so that their rows were judged "
+            "without comparing them."
+        )
+    return words
+
+
+def _groups(number: int) -> str:
+    return "1 group" if number == 1 else f"{number} groups"
+
+
 def evidence_words(evidence: Mapping[str, Any]) -> list[str]:
     """Say what speaks for a row, the strongest first; a signal that is absent is left out."""
     words = []
@@ -80,4 +115,10 @@ def evidence_words(evidence: Mapping[str, Any]) -> list[str]:
         words.append(f"cosine {evidence['cosine']:.2f}")
     if evidence.get("inliers") is not None:
         words.append(f"{evidence['inliers']} matching points")
+    if evidence.get("agreement") is not None:
+        words.append(f"{evidence['agreement']:.0%} of the common area looks the same")
+    if evidence.get("mirrored"):
+        words.append("mirrored")
+    if evidence.get("basis") == "fingerprints":
+        words.append("pictures not compared")
     return words

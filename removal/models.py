@@ -118,6 +118,10 @@ class RemovalRequest(models.Model):
     extension_sealed = models.BinaryField(blank=True, default=b"")
     statement_sealed = models.BinaryField(blank=True, default=b"")
 
+    encoders = models.JSONField(default=list, blank=True)
+    """By which encoders its photos are fingerprinted."""
+    verifying = models.BooleanField(default=False)
+    """Every group answered, and the best rows' pictures are being compared."""
     lease_token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
@@ -191,6 +195,9 @@ class Photo(models.Model):
     flags = models.JSONField(default=list, blank=True)
     """What hindered the search: `too_plain`, `unreadable`."""
     fingerprint_sealed = models.BinaryField(blank=True, default=b"")
+    probe_sealed = models.BinaryField(blank=True, default=b"")
+    """What geometry compares (a small gray picture), under `photo`, until the search concludes:
+    so a worker on another host needs no blob."""
 
     class Meta:
         """Photos stand in the order they were sent in."""
@@ -205,32 +212,65 @@ class Photo(models.Model):
 
 
 class SearchUnit(models.Model):
-    """The search of one request in one index group: the queue's unit of work."""
+    """One request and one index group: the queue's unit of work.
+
+    In the first stage the group is searched; in the second the pictures of its best rows are
+    compared with the photo. A unit whose group was taken out of the catalog is *gone*: it has no
+    group any more and is waited for no longer, but still counts in what the subject is told.
+    """
 
     class State(models.TextChoices):
-        """Whether the group was searched; a failed unit is tried again."""
+        """Whether the group answered; a failed unit is tried again."""
 
         PENDING = "pending"
         DONE = "done"
         FAILED = "failed"
 
+    class Stage(models.TextChoices):
+        """What is asked of the group."""
+
+        SEARCH = "search"
+        VERIFY = "verify"
+
+    class Fault(models.TextChoices):
+        """Why a unit could not be answered the last time it was tried."""
+
+        GROUP_UNAVAILABLE = "group_unavailable"
+        ENCODER_MISSING = "encoder_missing"
+        PICTURES_UNAVAILABLE = "pictures_unavailable"
+        KEY_GONE = "key_gone"
+
+    class Priority(models.IntegerChoices):
+        """Who waits; the lowest goes first."""
+
+        PERSON = 0
+        BATCH = 10
+
     request = models.ForeignKey(RemovalRequest, models.CASCADE, related_name="units")
-    group = models.ForeignKey("catalog.Group", models.PROTECT, related_name="+")
+    group = models.ForeignKey("catalog.Group", models.SET_NULL, null=True, related_name="+")
+    stage = models.CharField(max_length=8, choices=Stage, default=Stage.SEARCH)
+    priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.PERSON)
     state = models.CharField(max_length=8, choices=State, default=State.PENDING)
     error = models.CharField(max_length=64, blank=True)
     searched_on = models.DateField(null=True, blank=True)
+    rows_sealed = models.BinaryField(blank=True, default=b"")
+    """The rows to verify per query, under `print`, until the search concludes."""
     hits_sealed = models.BinaryField(blank=True, default=b"")
     """Raw evidence per query, under `print`, until the search concludes."""
+    rows_unread = models.PositiveIntegerField(default=0)
+    """How many pictures could not be read to verify them."""
 
     lease_token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
 
     class Meta:
-        """A request is searched once in each group."""
+        """A group is asked once per stage."""
 
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["request", "group"], name="one_unit_per_group"),
+            models.UniqueConstraint(
+                fields=["request", "group", "stage"], name="one_unit_per_group_and_stage"
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["group", "state"]),
@@ -238,7 +278,7 @@ class SearchUnit(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.request_id} in group {self.group_id}"
+        return f"{self.stage} of {self.request_id} in group {self.group_id}"
 
 
 class Candidate(models.Model):

@@ -86,8 +86,10 @@ def photos_destroy(request_id: uuid.UUID) -> bool:
         request = RemovalRequest.objects.get(pk=request_id)
         names = list(request.photos.values_list("blob", flat=True))
         Wrap.objects.filter(key__request_id=request_id, key__purpose__in=_PHOTO_KEYS).delete()
-        request.photos.update(state=Photo.State.DELETED, deleted_on=day, fingerprint_sealed=b"")
-        SearchUnit.objects.filter(request_id=request_id).update(hits_sealed=b"")
+        request.photos.update(
+            state=Photo.State.DELETED, deleted_on=day, fingerprint_sealed=b"", probe_sealed=b""
+        )
+        SearchUnit.objects.filter(request_id=request_id).update(hits_sealed=b"", rows_sealed=b"")
         transaction.on_commit(lambda: blobs.blobs_delete(names), robust=True)
         audit.audit_append(
             act="photos_destroyed",

@@ -10,7 +10,7 @@ or the cipher's associated data, so that no text can be moved to another place u
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -176,7 +176,41 @@ def unwrap(
     ).first()
     if wrap is None:
         raise NotReadable("There is no key for this reader: it was destroyed or never given.")
-    place = _wrap_place(request_id, purpose, recipient)
+    return _unwrapped(wrap, _wrap_place(request_id, purpose, recipient), holder)
+
+
+def unwrap_many(
+    request_ids: Collection[uuid.UUID],
+    purpose: Purpose,
+    recipient: Recipient,
+    holder: PrivateKey,
+) -> dict[uuid.UUID, PrivateKey]:
+    """Return what `unwrap` returns of several requests, by one query.
+
+    A request whose wrap cannot be opened (any more) is left out.
+    """
+    wraps = Wrap.objects.filter(
+        key__request_id__in=request_ids, key__purpose=purpose, recipient=recipient
+    ).select_related("key")
+    opened = {}
+    for wrap in wraps:
+        request_id = wrap.key.request_id
+        try:
+            opened[request_id] = _unwrapped(
+                wrap, _wrap_place(request_id, purpose, recipient), holder
+            )
+        except (NotReadable, shred.KeyShredded):
+            continue
+    return opened
+
+
+def publics_of(request_ids: Collection[uuid.UUID], purpose: Purpose) -> dict[uuid.UUID, bytes]:
+    """Return the public half for a purpose of each of several requests, by one query."""
+    keys = DataKey.objects.filter(request_id__in=request_ids, purpose=purpose)
+    return {name: bytes(public) for name, public in keys.values_list("request_id", "public")}
+
+
+def _unwrapped(wrap: Wrap, place: Place, holder: PrivateKey) -> PrivateKey:
     inner = _unlock(shred.key_read(wrap.shred), wrap.sealed, place)
     return PrivateKey(holder.open(inner, place))
 

@@ -4,44 +4,61 @@ A message is a hint. One that is lost, late or sent twice changes nothing: `swee
 database what was never sent or what a worker that died left behind.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from celery import Task, shared_task
 from django.db import transaction
 
-from removal import draining, matching, retention
+from catalog.stores import BATCH, PERSON, REST, search_queue, stores_served
+from removal import draining, fingerprinting, matching, retention
+from removal.matching import GroupWaiting
 
 # A hint that no worker took within this time is worthless: the sweep has sent others since.
 _HINT_SECONDS = 60
 
 
-def hint(task: "Task[..., Any]", *args: str | int) -> None:
+def hint(
+    task: "Task[..., Any]", *args: str | int, queue: str = REST, priority: int = PERSON
+) -> None:
     """Send a message after commit; a broker that is down costs no more than a log line."""
 
     def send() -> None:
-        task.apply_async(args=args, expires=_HINT_SECONDS, retry=False)
+        task.apply_async(
+            args=args, queue=queue, priority=priority, expires=_HINT_SECONDS, retry=False
+        )
 
     transaction.on_commit(send, robust=True)
+
+
+def _groups_hint(groups: Iterable[GroupWaiting]) -> None:
+    """Have groups searched by the workers of their stores, who waits in person first."""
+    for group in groups:
+        priority = BATCH if group.priority else PERSON
+        hint(search_group, group.group_id, queue=search_queue(group.store), priority=priority)
 
 
 @shared_task(acks_late=True, ignore_result=True)
 def fingerprint_request(request_id: str) -> None:
     """Fingerprint a request's photos, then have each group searched."""
-    for group_id in matching.request_fingerprint(request_id):
-        hint(search_group, group_id)
+    if fingerprinting.request_fingerprint(request_id):
+        _groups_hint(matching.groups_waiting(request=request_id))
 
 
 @shared_task(acks_late=True, ignore_result=True)
 def search_group(group_id: int) -> None:
-    """Search all that waits for a group, then have finished requests concluded."""
-    for request_id in draining.group_drain(group_id):
+    """Answer what waits for a group, then have finished requests concluded."""
+    advanced = draining.group_drain(group_id)
+    for request_id in matching.requests_answered(advanced):
         hint(conclude_request, str(request_id))
+    _groups_hint(matching.groups_waiting(group=group_id))
 
 
 @shared_task(acks_late=True, ignore_result=True)
 def conclude_request(request_id: str) -> None:
-    """Turn the evidence of all groups into candidates."""
-    matching.request_conclude(request_id)
+    """Have the best rows verified; once they are, turn the evidence into candidates."""
+    if not matching.request_conclude(request_id):
+        _groups_hint(matching.groups_waiting(request=request_id))
 
 
 @shared_task(acks_late=True, ignore_result=True)
@@ -51,8 +68,8 @@ def sweep() -> None:
     waiting = matching.work_waiting()
     for request_id in waiting.to_fingerprint:
         hint(fingerprint_request, str(request_id))
-    for group_id in waiting.to_search:
-        hint(search_group, group_id)
+    served = stores_served()  # what nobody takes would lie in the broker for ever
+    _groups_hint(group for group in waiting.to_search if group.store in served)
     for request_id in waiting.to_conclude:
         hint(conclude_request, str(request_id))
 

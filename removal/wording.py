@@ -78,13 +78,46 @@ def _ended(state: str) -> str:
 
 
 def _search_step(status: Status) -> Step:
-    groups = sum(dataset["groups"] for dataset in status["datasets"])
     searched = sum(dataset["groups_searched"] for dataset in status["datasets"])
     if status["state"] in SEARCH_OVER:
         return Step("done", "Searched", f"{_parts(searched)} searched.")
-    if status["state"] == "received" or not groups:
+    waited = sum(not_searched(status, why) for why in ("waiting", "unavailable", "no_worker"))
+    if status["state"] == "received" or not searched + waited:
         return Step("now", "Search", "Waiting for the search to start. It starts by itself.")
-    return Step("now", "Search", f"{searched} of {_parts(groups)} searched so far.")
+    if not waited:
+        return Step("now", "Search", f"{_parts(searched)} searched. The result is being drawn up.")
+    sentences = [f"{searched} of {_parts(searched + waited)} searched so far."]
+    return Step("now", "Search", " ".join([*sentences, *search_sentences(status)]))
+
+
+def not_searched(status: Status, reason: str) -> int:
+    """Return how many parts have not been searched for one reason, of all datasets."""
+    return sum(
+        part["groups"]
+        for dataset in status["datasets"]
+        for part in dataset["not_searched"]
+        if part["reason"] == reason
+    )
+
+
+def search_sentences(status: Status) -> list[str]:
+    """Say what keeps the search from parts of the datasets, where something does."""
+    searched = sum(dataset["groups_searched"] for dataset in status["datasets"])
+    waited = sum(not_searched(status, why) for why in ("waiting", "unavailable", "no_worker"))
+    sentences = []
+    if failing := not_searched(status, "unavailable"):
+        sentences.append(
+            f"{failing} of {searched + waited} parts cannot be searched just now; we keep trying."
+        )
+    if away := not_searched(status, "no_worker"):
+        sentences.append(
+            f"{away} of {searched + waited} parts wait for a computer that is away; the search "
+            "goes on by itself when it is back."
+        )
+    if gone := status["groups_gone"]:
+        were = "part was" if gone == 1 else "parts were"
+        sentences.append(f"{gone} {were} taken out of this service while we searched.")
+    return sentences
 
 
 def _parts(number: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from rest_framework import serializers
 
 from removal.models import Category, State
+from removal.selectors.progress import REASONS
 
 
 class Shape(serializers.Serializer[Any]):
@@ -99,6 +100,18 @@ class StatusPhoto(Shape):
     deleted_on = serializers.DateField(allow_null=True)
 
 
+class StatusNotSearched(Shape):
+    """Groups of a dataset that were not searched yet, and why."""
+
+    reason = serializers.ChoiceField(
+        [(reason, reason) for reason in REASONS],
+        help_text="`waiting` for their turn; `unavailable`: they cannot be opened just now and are "
+        "tried again; `no_worker`: the machine that holds them is away; `not_indexed`: they are "
+        "not covered yet, and this request does not wait for them.",
+    )
+    groups = serializers.IntegerField()
+
+
 class StatusDataset(Shape):
     """How far one dataset was searched."""
 
@@ -107,6 +120,7 @@ class StatusDataset(Shape):
     groups = serializers.IntegerField()
     groups_searched = serializers.IntegerField()
     searched_on = serializers.DateField(allow_null=True)
+    not_searched = StatusNotSearched(many=True, help_text="Empty once the search is over.")
 
 
 class StatusFound(Shape):
@@ -160,6 +174,9 @@ class RequestStatus(Shape):
     extended = serializers.BooleanField()
     photos = StatusPhoto(many=True)
     datasets = StatusDataset(many=True)
+    groups_gone = serializers.IntegerField(
+        help_text="Groups that were taken out of the service while this request was searched."
+    )
     found = StatusFound(many=True)
     questions = StatusQuestion(many=True)
     other_rows_removed = serializers.IntegerField()

@@ -233,7 +233,9 @@ class DatasetsView(ApiView):
 
 def _covered(dataset: DatasetCoverage) -> dict[str, Any]:
     indexed = dataset.indexed_on
-    return {**asdict(dataset), "indexed_on": indexed.date() if indexed else None}
+    facts = {**asdict(dataset), "indexed_on": indexed.date() if indexed else None}
+    del facts["store"]  # where it lies is the operator's business
+    return facts
 
 
 def cacheable(request: HttpRequest, body: bytes) -> HttpResponseBase:

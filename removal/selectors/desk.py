@@ -30,6 +30,7 @@ from removal.models import (
     today,
 )
 from removal.sealing import NotReadable, Place, PrivateKey, Stored, role_key, unwrap
+from removal.selectors.progress import SearchProgress, search_progress
 from removal.selectors.subject import domain
 from removal.shred import KeyShredded
 
@@ -118,6 +119,7 @@ class ReviewCase:
     statement: str
     extension_reason: str
     history: tuple[HistoryEntry, ...]
+    progress: SearchProgress
     deleted: bool
     """The case was deleted: words and rows are gone for good."""
 
@@ -173,6 +175,7 @@ def review_case(*, request_id: uuid.UUID, reviewer: User) -> ReviewCase:  # noqa
         statement=_words(request, case, content.STATEMENT, request.statement_sealed),
         extension_reason=_words(request, case, content.EXTENSION, request.extension_sealed),
         history=_history(request),
+        progress=search_progress(request),
         deleted=case is None,
     )
 

@@ -5,12 +5,10 @@ learn more of it here than they sent.
 """
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
-from django.db.models import Count, Max, Q
-
-from catalog.selectors import datasets_covered
+from catalog.selectors import DatasetCoverage, datasets_covered
 from removal import content, reasons
 from removal.content import FoundRow
 from removal.models import (
@@ -19,11 +17,11 @@ from removal.models import (
     Photo,
     Purpose,
     RemovalRequest,
-    SearchUnit,
     State,
     Verdict,
 )
 from removal.sealing import Place, PrivateKey, Stored
+from removal.selectors.progress import REASONS, SearchProgress, search_progress
 from removal.selectors.subject import OpenedRequest, case_key, domain, rows_opened
 
 _DECIDED = frozenset({State.APPROVED, State.PARTLY_APPROVED, State.DENIED, State.NO_MATCH})
@@ -36,6 +34,7 @@ def request_status(*, opened: OpenedRequest) -> dict[str, Any]:
     request.refresh_from_db()
     case = case_key(opened)
     rows = rows_opened(request, case)
+    progress = search_progress(request)
     return {
         "state": request.state,
         "received_on": request.received_on.isoformat(),
@@ -43,7 +42,8 @@ def request_status(*, opened: OpenedRequest) -> dict[str, Any]:
         "extended": request.extended_on is not None,
         "extension_reason": _words(request, case, content.EXTENSION, request.extension_sealed),
         "photos": [_photo_status(request, photo) for photo in request.photos.all()],
-        "datasets": _datasets(request),
+        "datasets": _datasets(request, progress),
+        "groups_gone": progress.gone,
         "found": _found(request, rows),
         "questions": [],
         "other_rows_removed": _other_rows_removed(rows),
@@ -71,31 +71,38 @@ def _photo_status(request: RemovalRequest, photo: Photo) -> dict[str, Any]:
     }
 
 
-def _datasets(request: RemovalRequest) -> list[dict[str, Any]]:
-    """Return what was searched of every covered dataset."""
+def _datasets(request: RemovalRequest, progress: SearchProgress) -> list[dict[str, Any]]:
+    """Return what was searched of every covered dataset, and what was not yet, and why."""
     if request.case_deleted_on is not None:
         return []
-    done = Q(state=SearchUnit.State.DONE)
-    searched = {
-        unit["group__dataset__name"]: unit
-        for unit in SearchUnit.objects.filter(request=request)
-        .values("group__dataset__name")
-        .annotate(groups=Count("pk", filter=done), on=Max("searched_on", filter=done))
+    return [_dataset(request, dataset, progress) for dataset in datasets_covered()]
+
+
+def _dataset(
+    request: RemovalRequest, dataset: DatasetCoverage, progress: SearchProgress
+) -> dict[str, Any]:
+    return {
+        "name": dataset.name,
+        "rows": dataset.rows,
+        "groups": dataset.groups,
+        "groups_searched": progress.searched[dataset.name],
+        "searched_on": _day(progress.searched_on.get(dataset.name)),
+        "not_searched": _not_searched(request, dataset, progress),
     }
-    none: dict[str, Any] = {"groups": 0, "on": None}
-    answers = []
-    for dataset in datasets_covered():
-        unit = searched.get(dataset.name, none)
-        answers.append(
-            {
-                "name": dataset.name,
-                "rows": dataset.rows,
-                "groups": dataset.groups,
-                "groups_searched": unit["groups"],
-                "searched_on": _day(unit["on"]),
-            }
-        )
-    return answers
+
+
+def _not_searched(
+    request: RemovalRequest, dataset: DatasetCoverage, progress: SearchProgress
+) -> list[dict[str, Any]]:
+    """Say why groups were not searched, while the search goes on."""
+    counts = Counter(progress.waiting.get(dataset.name, ()))
+    if request.state == State.RECEIVED:
+        counts["waiting"] = dataset.groups_ready
+    elif request.state != State.SEARCHING:
+        return []
+    known = progress.searched[dataset.name] + counts.total()
+    counts["not_indexed"] = max(dataset.groups - known, 0)
+    return [{"reason": why, "groups": counts[why]} for why in REASONS if counts[why]]
 
 
 def _day(day: dt.date | None) -> str | None:

@@ -1,6 +1,7 @@
 """Adding datasets, and telling how far they are covered."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,15 @@ from django.core.management import CommandError, call_command
 
 from catalog.models import Dataset, Group
 from catalog.selectors import datasets_covered, encoders_in_use, groups_ready
+from indexer.manifest import EncoderFacts
 from tests.shards.factories import write_images
+from tests.shards.makers import (
+    MAKERS,
+    write_clip_retrieval,
+    write_datacomp,
+    write_laion,
+    write_parquet,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -36,10 +45,13 @@ def test_a_relative_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"format": "laion"}, "it reads: img2dataset, images"),
-        ({"format": "bogus"}, "it reads: img2dataset, images"),
+        ({"format": "laion"}, "tar shards too"),
+        ({"format": "tsv"}, "no .tsv file"),
+        ({"format": "bogus"}, "it reads: img2dataset, laion, clip-retrieval"),
         ({"path": "/nowhere/at/all"}, "There is no folder"),
         ({"encoder": "ViT-L-14"}, "model/pretrained tag"),
+        ({"encoder": "ViT-L-14/nobody"}, "There is no encoder 'ViT-L-14/nobody'"),
+        ({"store": "../disk"}, "A store's name is"),
     ],
 )
 def test_a_refusal_is_one_sentence_and_leaves_nothing(
@@ -50,6 +62,67 @@ def test_a_refusal_is_one_sentence_and_leaves_nothing(
             "add_dataset", "sample", **{"format": "img2dataset", "path": str(folder)} | change
         )
     assert not Dataset.objects.exists()
+
+
+@pytest.mark.parametrize("form", MAKERS)
+def test_every_form_is_taken_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, encoder, write = MAKERS[form]
+    folder = write(tmp_path / "dataset")
+    options = {"format": name, "path": str(folder), "store": "disk-2"}
+    if name in ("clip-retrieval", "datacomp"):
+        options["encoder"] = encoder or "ViT-B-16/openai"
+        dim = 12 if encoder else 16
+        monkeypatch.setattr(
+            "indexer.encoder.encoder_facts", lambda name: EncoderFacts(name, "", dim)
+        )
+    call_command("add_dataset", "sample", **options)
+    dataset = Dataset.objects.get()
+    assert (dataset.format, dataset.store) == (name, "disk-2")
+    assert dataset.rows == dataset.facts["rows"] > 0
+    assert f"{name}: 2 shards" in capsys.readouterr().out
+
+
+def test_published_embeddings_ask_for_their_encoder(tmp_path: Path) -> None:
+    folder = write_clip_retrieval(tmp_path / "clip")
+    with pytest.raises(CommandError, match=r"img_emb, 16 numbers each.*--encoder"):
+        call_command("add_dataset", "sample", format="clip-retrieval", path=str(folder))
+
+
+@pytest.mark.parametrize(
+    ("write", "form", "words"),
+    [
+        (write_clip_retrieval, "clip-retrieval", "publishes img_emb, 16 numbers each"),
+        (write_datacomp, "datacomp", "by ViT-B-32/openai and l14_img, 12 numbers each"),
+    ],
+)
+def test_an_encoder_of_another_length_is_refused(
+    tmp_path: Path, write: Callable[[Path], Path], form: str, words: str
+) -> None:
+    folder = write(tmp_path / "dataset")
+    with pytest.raises(CommandError, match=f"gives 1,280 numbers .*{words}"):
+        call_command(
+            "add_dataset",
+            "sample",
+            format=form,
+            path=str(folder),
+            encoder="efficientnet-lite0/imagenet",
+        )
+    assert not Dataset.objects.exists()
+
+
+def test_tables_without_anything_to_find_rows_by_are_refused(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "0.parquet", {"TEXT": ["a picture"]})
+    with pytest.raises(CommandError, match="No row of it could be found"):
+        call_command("add_dataset", "sample", format="laion", path=str(tmp_path))
+
+
+def test_tables_of_urls_need_no_encoder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("add_dataset", "sample", format="laion", path=str(write_laion(tmp_path / "l")))
+    told = capsys.readouterr().out
+    assert "2 shards, 10 rows" in told
+    assert "digest     no   the tables record no sha256 or md5: rows are found by the URLs" in told
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../up", "a/b", ".hidden", "x" * 101, "-a", "ü"])

@@ -1,5 +1,6 @@
 """``doctor`` and the checks behind it: each fault is found and comes with its mend."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,22 @@ class TestCatalog:
         found = catalog_check(None)
         assert ids(found) == ["catalog.W002", "catalog.E002"]
         assert "No space left" in found[1].msg
+
+    def test_a_group_that_was_searched_before_is_told_with_its_day_and_that_it_is_tried_again(
+        self, indexed: Path
+    ) -> None:
+        since = dt.datetime(2026, 11, 20, 7, 30, tzinfo=dt.UTC)
+        Group.objects.update(state="failed", error="Its disk is away", failed_at=since)
+        found = catalog_check(None)
+        assert ids(found) == ["catalog.W002", "catalog.E002"]
+        assert "since 2026-11-20 07:30 UTC: Its disk is away" in found[1].msg
+        assert "tried again by itself" in str(found[1].hint)
+
+    def test_each_host_looks_at_its_own_stores(self, indexed: Path, settings: Any) -> None:
+        (Group.objects.get().path / "index.json").unlink()
+        indexed.rename(indexed.with_name("elsewhere"))
+        settings.UNLIST = settings.UNLIST.model_copy(update={"stores": ("default", "disk-9")})
+        assert ids(catalog_check(None)) == ["catalog.W004"]
 
     def test_a_missing_index_is_an_error(self, indexed: Path) -> None:
         (Group.objects.get().path / "index.json").unlink()

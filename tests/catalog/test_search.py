@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,14 @@ from PIL import Image
 
 from catalog.models import Dataset, Group
 from catalog.pictures import row_picture
-from catalog.search import group_search, match_photo, photo_fingerprint
+from catalog.search import (
+    group_search,
+    match_photo,
+    photo_fingerprint,
+    photo_probe,
+    rows_verify,
+    shortlist,
+)
 from indexer.manifest import EncoderMismatch, GroupUnreadable
 from tests.shards.factories import picture, write_tar
 
@@ -56,7 +64,35 @@ def test_a_copy_is_found_with_its_row_and_evidence(indexed: Path) -> None:
     assert best["url"] == "https://example.org/2.jpg"
     assert best["kind"] == "copy"
     assert 0 <= best["score"] <= 1
-    assert set(best["evidence"]) == {"digest", "pdq", "phash", "cosine", "inliers"}
+    assert set(best["evidence"]) == {
+        *("digest", "pdq", "phash", "cosine"),
+        *("inliers", "agreement", "overlap", "mirrored", "basis"),
+    }
+    assert best["evidence"]["basis"] == "pixels"
+    assert best["evidence"]["inliers"] is not None
+
+
+def test_a_match_without_readable_pictures_says_that_it_rests_on_fingerprints(
+    indexed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("catalog.search.row_picture", lambda *_row: None)
+    best = match_photo(altered(2), datasets=["sample"], top=5).matches[0]
+    assert (best.key, best.kind) == ("000000002", "copy")
+    assert (best.evidence.basis, best.evidence.inliers) == ("fingerprints", None)
+
+
+def test_only_rows_whose_pictures_can_be_read_are_verified(indexed: Path) -> None:
+    photo = altered(2)
+    fingerprint = photo_fingerprint(photo, ["efficientnet-lite0/imagenet"])
+    hits = [
+        hit for group in Group.objects.all() for hit in group_search(group, [fingerprint], top=5)
+    ]
+    first, *_ = shortlist(hits)
+    moved = replace(first, row=replace(first.row, key="999999999", index=first.row.index + 1))
+    gone = replace(first, dataset="gone")
+    verified = rows_verify(photo_probe(photo), [first, moved, gone])
+    assert set(verified) == {first.id}
+    assert verified[first.id].mirrored
 
 
 def test_only_the_named_datasets_are_searched(indexed: Path) -> None:

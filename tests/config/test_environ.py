@@ -15,6 +15,7 @@ from config.environ import environment_read
         ("UNLIST_GROUP_ROWS", "0", "UNLIST_GROUP_ROWS"),
         ("UNLIST_KEEP_PHOTO_DAYS", "-1", "UNLIST_KEEP_PHOTO_DAYS"),
         ("UNLIST_ROLE", "root", "UNLIST_ROLE"),
+        ("UNLIST_STORES", "disk 1,disk2", "UNLIST_STORES cannot be used: 'disk 1'"),
         ("UNLIST_ENCODER", "ViT-L-14", "model/pretrained tag"),
         ("UNLIST_HOTLINE_URL", "javascript:alert(1)", "UNLIST_HOTLINE_URL"),
         ("DJANGO_DEBUG", "perhaps", "DJANGO_DEBUG"),
@@ -60,3 +61,9 @@ def test_a_long_data_folder_still_gets_a_socket_that_fits(
 ) -> None:
     monkeypatch.setenv("UNLIST_DATA_DIR", str(tmp_path / ("long" * 30)))
     assert len(str(environment_read().redis_socket)) <= 100
+
+
+def test_stores_are_names_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert environment_read().stores == ()
+    monkeypatch.setenv("UNLIST_STORES", "default, disk-1,disk-1,")
+    assert environment_read().stores == ("default", "disk-1")

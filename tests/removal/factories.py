@@ -17,8 +17,9 @@ All need the database. Nothing is mocked but the search.
 
 import hashlib
 import io
+import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +30,8 @@ from PIL import Image
 
 from catalog.models import Dataset, Group
 from indexer.evidence import Evidence, Match
-from removal import draining, matching, review, secrets
+from removal import draining, fingerprinting, matching, review, secrets
+from removal.content import RowId, RowToVerify
 from removal.intake import Submitted, request_submit
 from removal.models import Candidate, RemovalRequest
 from removal.selectors import OpenedRequest, request_open, review_case
@@ -57,7 +59,13 @@ def staff_user(name: str = "maintainer") -> User:
 
 
 def catalog_group(
-    *, dataset: str = "sample", number: int = 0, rows: int = 100, state: str = Group.State.READY
+    *,
+    dataset: str = "sample",
+    number: int = 0,
+    rows: int = 100,
+    state: str = Group.State.READY,
+    store: str = "local",
+    pictured: bool = False,
 ) -> Group:
     """Return a group, made on first use together with its dataset."""
     parent, _ = Dataset.objects.get_or_create(
@@ -68,12 +76,19 @@ def catalog_group(
             "path": "nowhere",
             "encoder": "efficientnet-lite0/imagenet",
             "rows": rows,
+            "store": store,
+            "facts": {"signals": [{"name": "geometry", "available": pictured, "reason": "a test"}]},
         },
     )
     group, _ = Group.objects.get_or_create(
         dataset=parent,
         number=number,
-        defaults={"rows": rows, "state": state, "indexed_on": timezone.now()},
+        defaults={
+            "rows": rows,
+            "state": state,
+            "indexed_on": timezone.now(),
+            "manifest_sha256": "ab" * 32 if state == Group.State.READY else "",
+        },
     )
     return group
 
@@ -99,7 +114,17 @@ def match(
         offset=None,
         kind=kind,  # type: ignore[arg-type]  # tests pass the literals
         score=score,
-        evidence=Evidence(digest=kind == "exact", pdq=12, phash=4, cosine=0.91, inliers=None),
+        evidence=Evidence(
+            digest=kind == "exact",
+            pdq=12,
+            phash=4,
+            cosine=0.91,
+            inliers=None,
+            agreement=None,
+            overlap=None,
+            mirrored=None,
+            basis="digest" if kind == "exact" else "fingerprints",
+        ),
     )
     return replace(found, **changes)
 
@@ -116,13 +141,28 @@ class FakePrint:
 
 
 class FakeSearcher:
-    """A search that finds the same matches for every photo, and nothing for a URL."""
+    """A search that finds the same matches for every photo, and nothing for a URL.
 
-    def __init__(self, matches: Sequence[Match] = (), *, flags: tuple[str, ...] = ()) -> None:
+    Its first `rows` are worth verifying; the geometry of a row is `{"inliers": n}` as JSON, with n
+    by the row's key in `inliers`, and none where the key is missing there.
+    """
+
+    def __init__(
+        self,
+        matches: Sequence[Match] = (),
+        *,
+        flags: tuple[str, ...] = (),
+        rows: Sequence[RowToVerify] = (),
+        inliers: Mapping[str, int] | None = None,
+    ) -> None:
         self.matches = list(matches)
         self.flags = flags
+        self.rows = list(rows)
+        self.inliers = inliers or {}
         self.batches: list[int] = []
         """How many queries each call of `group_search` had."""
+        self.verified: list[list[tuple[bytes, RowToVerify]]] = []
+        """What each call of `rows_verify` was given."""
 
     def fingerprint_photo(self, data: bytes, encoders: Sequence[str]) -> Any:
         return FakePrint(f"photo {hashlib.sha256(data).hexdigest()}", self.flags)
@@ -137,8 +177,37 @@ class FakeSearcher:
         self.batches.append(len(fingerprints))
         return list(fingerprints)  # its hits are the fingerprint itself
 
-    def conclude(self, hits: Sequence[bytes], *, top: int) -> list[Match]:
-        return self.matches[:top] if hits[0].startswith(b"photo") else []
+    def photo_probe(self, data: bytes) -> bytes:
+        return b"probe " + hashlib.sha256(data).digest()
+
+    def shortlist(self, hits: Sequence[bytes], *, datasets: Collection[str]) -> list[RowToVerify]:
+        return [row for row in self.rows if row.dataset in datasets]
+
+    def rows_verify(
+        self, group: Group, pairs: Sequence[tuple[bytes, RowToVerify]]
+    ) -> list[str | None]:
+        self.verified.append(list(pairs))
+        found = [self.inliers.get(row.key) for _, row in pairs]
+        return [None if n is None else json.dumps({"inliers": n}) for n in found]
+
+    def conclude(
+        self, hits: Sequence[bytes], *, top: int, geometry: Mapping[RowId, str]
+    ) -> list[Match]:
+        if not hits[0].startswith(b"photo"):
+            return []
+        return [_verified(match, geometry) for match in self.matches[:top]]
+
+
+def row_to_verify(key: str = "000000012", *, group: int = 0, shard: str = "00000") -> RowToVerify:
+    """Return the place of the row that `match` finds."""
+    return RowToVerify("sample", group, shard, 512 * int(key), int(key), key)
+
+
+def _verified(match: Match, geometry: Mapping[RowId, str]) -> Match:
+    text = geometry.get((match.dataset, match.shard, match.index))
+    if text is None:
+        return match
+    return replace(match, evidence=replace(match.evidence, inliers=json.loads(text)["inliers"]))
 
 
 @dataclass(frozen=True)
@@ -188,9 +257,11 @@ def received(**submission: Any) -> Case:
 def searched(searcher: FakeSearcher, **submission: Any) -> Case:
     """Return a request whose search was concluded with what the searcher finds."""
     case, group = received(**submission), catalog_group()
-    matching.request_fingerprint(case.request_id, searcher=searcher)
+    fingerprinting.request_fingerprint(case.request_id, searcher=searcher)
     draining.group_drain(group.pk, searcher=searcher)
-    matching.request_conclude(case.request_id, searcher=searcher)
+    if not matching.request_conclude(case.request_id, searcher=searcher):
+        draining.group_drain(group.pk, searcher=searcher)  # the rows that are to be verified
+        matching.request_conclude(case.request_id, searcher=searcher)
     return case
 
 
@@ -236,3 +307,8 @@ def released(*, release: int = 1, **submission: Any) -> Case:
     case = decided(**submission)
     review.request_release(request_id=case.request_id, release=release)
     return case
+
+
+def groups_waited_for() -> list[int]:
+    """Return the groups that the sweep would have searched."""
+    return [group.group_id for group in matching.work_waiting().to_search]

@@ -7,7 +7,8 @@ import pytest
 from django.core.checks import run_checks
 from django.utils import timezone
 
-from removal import matching, secrets
+from catalog.stores import stores_announce
+from removal import fingerprinting, secrets
 from removal.models import RetentionRun, SearchUnit
 from tests.removal import factories
 
@@ -77,10 +78,24 @@ def test_retention_that_did_not_run_is_told_once_there_is_something_to_delete(
 def test_a_search_that_stands_still_is_told(made_secrets: None) -> None:
     factories.catalog_group()
     case = factories.received()
-    matching.request_fingerprint(case.request_id, searcher=factories.FakeSearcher())
+    fingerprinting.request_fingerprint(case.request_id, searcher=factories.FakeSearcher())
     assert "removal.E030" not in found()
-    SearchUnit.objects.update(state=SearchUnit.State.FAILED)
-    assert "removal.E030" in found()
+    SearchUnit.objects.update(state=SearchUnit.State.FAILED, error="group_unavailable")
+    told = found()["removal.E030"]
+    assert told.msg == "1 requests wait for group sample/0: its index cannot be opened."
+    assert "index_dataset sample" in str(told.hint)
+
+
+def test_a_store_that_is_waited_for_and_that_no_worker_serves_is_told(made_secrets: None) -> None:
+    factories.catalog_group(store="disk-9")
+    case = factories.received()
+    assert "removal.W011" in found()
+    stores_announce(["default"])
+    assert "removal.W011" not in found()
+    fingerprinting.request_fingerprint(case.request_id, searcher=factories.FakeSearcher())
+    assert "disk-9 in its UNLIST_STORES" in str(found()["removal.W010"].hint)
+    stores_announce(["disk-9"])
+    assert "removal.W010" not in found()
 
 
 def test_ordinary_commands_are_not_held_up() -> None:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core import serializers
 from django.db import connection
 
-from removal import review, shred
+from removal import draining, fingerprinting, matching, review, shred
 from removal.models import (
     Candidate,
     DataKey,
@@ -64,9 +64,17 @@ def test_no_personal_data_lies_in_the_clear_anywhere(caplog: pytest.LogCaptureFi
     caplog.set_level(logging.DEBUG)
     photo = photo_bytes(77)
     found = match("copy", url=ROW_URL, key="000777777", md5="5e" * 16)
-    case = factories.searched(
-        FakeSearcher([found]), photos=[photo], note=NOTE, urls=[URL], category="medical"
+    factories.catalog_group(pictured=True)
+    searcher = FakeSearcher(
+        [found], rows=[factories.row_to_verify("000777777")], inliers={"000777777": 30}
     )
+    waiting = factories.received(photos=[photo], urls=[URL])  # in mid-search, all of it kept
+    fingerprinting.request_fingerprint(waiting.request_id, searcher=searcher)
+    draining.group_drain(factories.catalog_group().pk, searcher=searcher)
+    assert not matching.request_conclude(waiting.request_id, searcher=searcher)
+    assert Photo.objects.exclude(probe_sealed=b"").exists()
+    assert SearchUnit.objects.exclude(rows_sealed=b"").exists()
+    case = factories.searched(searcher, photos=[photo], note=NOTE, urls=[URL], category="medical")
     view = review_case(request_id=case.request_id, reviewer=factories.staff_user())
     review.photo_reveal(photo_id=view.photos[0].id, reviewer=factories.staff_user())
     review.request_decide(
@@ -92,6 +100,7 @@ def test_no_personal_data_lies_in_the_clear_anywhere(caplog: pytest.LogCaptureFi
         symbols[:25].encode(),
         case.receipt.encode(),
         ("5e" * 16).encode(),
+        searcher.photo_probe(photo),
         case.opened().subject.raw,
     ]
     disk = everything_on_disk()

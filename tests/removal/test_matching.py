@@ -10,9 +10,10 @@ import pytest
 from django.utils import timezone
 
 from catalog.models import Group
+from catalog.stores import stores_announce
 from indexer.decode import ImageRefused
 from indexer.evidence import Match
-from removal import draining, matching, review, tasks
+from removal import draining, fingerprinting, matching, review, tasks
 from removal.content import row_opened
 from removal.leases import FRAIL, lease_kept
 from removal.matching import work_waiting
@@ -31,7 +32,14 @@ from removal.sealing import role_key, unwrap
 from removal.searching import GroupUnavailable
 from removal.selectors import review_case
 from tests.removal import factories
-from tests.removal.factories import Case, FakeSearcher, catalog_group, match, photo_bytes
+from tests.removal.factories import (
+    Case,
+    FakeSearcher,
+    catalog_group,
+    groups_waited_for,
+    match,
+    photo_bytes,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_secrets")]
 
@@ -51,14 +59,14 @@ def worker_wraps() -> int:
 
 def fingerprinted(searcher: FakeSearcher, **submission: Any) -> Case:
     case = factories.received(**submission)
-    matching.request_fingerprint(case.request_id, searcher=searcher)
+    fingerprinting.request_fingerprint(case.request_id, searcher=searcher)
     return case
 
 
 def test_without_a_ready_group_a_request_waits(searcher: FakeSearcher) -> None:
     case = factories.received()
     catalog_group(state=Group.State.PENDING)
-    assert matching.request_fingerprint(case.request_id, searcher=searcher) == []
+    assert fingerprinting.request_fingerprint(case.request_id, searcher=searcher) == []
     assert work_waiting().to_fingerprint == ()
     assert case.request.state == State.RECEIVED
     Group.objects.update(state=Group.State.READY)
@@ -68,11 +76,11 @@ def test_without_a_ready_group_a_request_waits(searcher: FakeSearcher) -> None:
 def test_each_ready_group_gets_one_unit(searcher: FakeSearcher) -> None:
     groups = [catalog_group(number=n) for n in range(3)]
     case = factories.received()
-    assert matching.request_fingerprint(case.request_id, searcher=searcher) == [
+    assert fingerprinting.request_fingerprint(case.request_id, searcher=searcher) == [
         group.pk for group in groups
     ]
     assert case.request.state == State.SEARCHING
-    assert matching.request_fingerprint(case.request_id, searcher=searcher) == []
+    assert fingerprinting.request_fingerprint(case.request_id, searcher=searcher) == []
     assert SearchUnit.objects.count() == 3
 
 
@@ -122,7 +130,7 @@ def test_the_same_row_is_kept_once_with_its_best_kind(monkeypatch: pytest.Monkey
             [match("copy", score=0.91), match("copy", key="000000001", score=0.99)],
         ]
     )
-    monkeypatch.setattr(searcher, "conclude", lambda hits, top: next(answers))
+    monkeypatch.setattr(searcher, "conclude", lambda hits, top, geometry: next(answers))
     draining.group_drain(group.pk, searcher=searcher)
     matching.request_conclude(case.request_id, searcher=searcher)
     key = case.opened().key(Purpose.CASE)
@@ -139,7 +147,7 @@ def test_each_query_is_concluded_by_itself_over_all_groups(monkeypatch: pytest.M
     case = fingerprinted(searcher, photos=[photo_bytes(1), photo_bytes(2)], urls=["http://a.b/"])
     seen: list[Sequence[bytes]] = []
 
-    def conclude(hits: Sequence[bytes], *, top: int) -> list[Match]:
+    def conclude(hits: Sequence[bytes], *, top: int, geometry: Any) -> list[Match]:
         seen.append(hits)
         return []
 
@@ -177,12 +185,12 @@ def test_a_worker_that_died_fingerprinting_is_replaced_when_its_lease_lapses(
     dying = FakeSearcher()
     monkeypatch.setattr(dying, "fingerprint_photo", dies)
     with pytest.raises(KeyboardInterrupt):
-        matching.request_fingerprint(case.request_id, searcher=dying)
+        fingerprinting.request_fingerprint(case.request_id, searcher=dying)
     assert work_waiting().to_fingerprint == ()
-    assert matching.request_fingerprint(case.request_id, searcher=FakeSearcher()) == []
+    assert fingerprinting.request_fingerprint(case.request_id, searcher=FakeSearcher()) == []
     lease_lapses(RemovalRequest.objects)
     assert work_waiting().to_fingerprint == (case.request_id,)
-    assert len(matching.request_fingerprint(case.request_id, searcher=FakeSearcher())) == 1
+    assert len(fingerprinting.request_fingerprint(case.request_id, searcher=FakeSearcher())) == 1
 
 
 def test_a_worker_that_died_searching_is_replaced_and_its_late_answer_is_dropped(
@@ -196,7 +204,7 @@ def test_a_worker_that_died_searching_is_replaced_and_its_late_answer_is_dropped
 
         def group_search(self, group: Any, fingerprints: Sequence[Any], *, top: int) -> Any:
             lease_lapses(SearchUnit.objects)
-            assert work_waiting().to_search == (group.pk,)
+            assert groups_waited_for() == [group.pk]
             draining.group_drain(group.pk, searcher=searcher)
             return super().group_search(group, fingerprints, top=top)
 
@@ -215,11 +223,11 @@ def test_a_late_fingerprint_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def slow(data: bytes, encoders: Sequence[str]) -> Any:
         lease_lapses(RemovalRequest.objects)
-        assert matching.request_fingerprint(case.request_id, searcher=other)
+        assert fingerprinting.request_fingerprint(case.request_id, searcher=other)
         return FakeSearcher().fingerprint_photo(data, encoders)
 
     monkeypatch.setattr(late, "fingerprint_photo", slow)
-    assert matching.request_fingerprint(case.request_id, searcher=late) == []
+    assert fingerprinting.request_fingerprint(case.request_id, searcher=late) == []
     assert SearchUnit.objects.count() == 1
 
 
@@ -231,15 +239,16 @@ def test_a_group_that_cannot_be_opened_holds_its_requests_back_until_it_can(
 
     class Broken(FakeSearcher):
         def group_search(self, group: Any, fingerprints: Sequence[Any], *, top: int) -> Any:
+            Group.objects.update(state=Group.State.FAILED, failed_at=timezone.now())
             raise GroupUnavailable("damaged")
 
     assert draining.group_drain(group.pk, searcher=Broken()) == []
     unit = SearchUnit.objects.get()
     assert (unit.state, unit.error) == (SearchUnit.State.FAILED, "group_unavailable")
     assert not matching.request_conclude(case.request_id, searcher=searcher)
-    assert work_waiting().to_search == ()
+    assert groups_waited_for() == []
     lease_lapses(SearchUnit.objects)
-    assert work_waiting().to_search == (group.pk,)
+    assert groups_waited_for() == [group.pk]
     draining.group_drain(group.pk, searcher=searcher)
     assert matching.request_conclude(case.request_id, searcher=searcher)
 
@@ -258,9 +267,9 @@ def test_work_that_kills_its_workers_is_tried_once_an_hour(searcher: FakeSearche
     fingerprinted(searcher)
     SearchUnit.objects.update(attempts=FRAIL)
     lease_lapses(SearchUnit.objects)
-    assert work_waiting().to_search == ()
+    assert groups_waited_for() == []
     SearchUnit.objects.update(lease_until=timezone.now() - dt.timedelta(hours=1, seconds=1))
-    assert work_waiting().to_search == (group.pk,)
+    assert groups_waited_for() == [group.pk]
 
 
 def test_a_request_withdrawn_in_mid_search_is_left_alone(
@@ -351,9 +360,18 @@ def test_sweep_sends_what_waits(
         )
     with django_capture_on_commit_callbacks(execute=True):
         tasks.sweep()
+    assert "search_group" not in sent  # what nobody takes would lie in the broker for ever
+    stores_announce(["default", "local"])
+    with django_capture_on_commit_callbacks(execute=True):
+        tasks.sweep()
     assert {name: kwargs["args"] for name, kwargs in sent.items()} == {
         "fingerprint_request": (str(received.request_id),),
         "search_group": (group.pk,),
         "conclude_request": (str(done.request_id),),
     }
     assert all(kwargs["expires"] for kwargs in sent.values())
+    assert {name: kwargs["queue"] for name, kwargs in sent.items()} == {
+        "fingerprint_request": "default",
+        "search_group": "search.local",
+        "conclude_request": "default",
+    }

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from removal import draining, matching, retention, review
+from removal import draining, fingerprinting, matching, retention, review
 from removal.audit import audit_verify
 from removal.lifecycle import TransitionRefused
 from removal.models import AuditEntry, Candidate, SearchUnit, State
@@ -100,7 +100,7 @@ def test_workers_share_the_work_and_each_request_is_concluded_once() -> None:
 
     def worker(n: int) -> Any:
         for case in cases:
-            matching.request_fingerprint(case.request_id, searcher=searcher)
+            fingerprinting.request_fingerprint(case.request_id, searcher=searcher)
         draining.group_drain(group.pk, searcher=searcher)
         return sum(matching.request_conclude(c.request_id, searcher=searcher) for c in cases)
 
@@ -110,6 +110,34 @@ def test_workers_share_the_work_and_each_request_is_concluded_once() -> None:
     assert sum(number * times for number, times in concluded.items()) + rest == len(cases)
     assert {case.request.state for case in cases} == {State.IN_REVIEW}
     assert SearchUnit.objects.count() == Candidate.objects.count() == len(cases)
+    audit_verify()
+
+
+def test_workers_share_both_stages_and_each_row_is_compared_once() -> None:
+    cases = [factories.received(photos=[factories.photo_bytes(n)]) for n in range(6)]
+    group = factories.catalog_group(pictured=True)
+    searcher = factories.FakeSearcher(
+        [factories.match()], rows=[factories.row_to_verify()], inliers={"000000012": 77}
+    )
+
+    def worker(n: int) -> int:
+        concluded = 0
+        for _ in range(3):
+            for case in cases:
+                fingerprinting.request_fingerprint(case.request_id, searcher=searcher)
+            draining.group_drain(group.pk, searcher=searcher)
+            concluded += sum(
+                matching.request_conclude(c.request_id, searcher=searcher) for c in cases
+            )
+        return concluded
+
+    concluded = at_once(worker, times=3)
+    draining.group_drain(group.pk, searcher=searcher)
+    rest = sum(matching.request_conclude(c.request_id, searcher=searcher) for c in cases)
+    assert sum(number * times for number, times in concluded.items()) + rest == len(cases)
+    assert {case.request.state for case in cases} == {State.IN_REVIEW}
+    assert sum(len(pairs) for pairs in searcher.verified) == len(cases)
+    assert SearchUnit.objects.filter(stage=SearchUnit.Stage.VERIFY).count() == len(cases)
     audit_verify()
 
 

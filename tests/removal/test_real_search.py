@@ -11,10 +11,11 @@ from PIL import Image, ImageOps
 
 from catalog.models import Group
 from catalog.search import match_photo
-from removal import draining, matching
+from removal import draining, fingerprinting, matching
 from removal.content import row_opened
-from removal.models import Candidate, Kind, Purpose, State
+from removal.models import Candidate, Kind, Purpose, SearchUnit, State
 from tests.removal import factories
+from tests.removal.factories import Case, groups_waited_for
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_secrets")]
 
@@ -41,14 +42,23 @@ def indexed(tmp_path: Path) -> None:
     call_command("index_dataset", "sample")
 
 
+def to_its_end(case: Case) -> None:
+    """Search, then compare the best rows' pictures, then conclude."""
+    for _ in range(2):
+        for group_id in groups_waited_for():
+            draining.group_drain(group_id)
+        concluded = matching.request_conclude(case.request_id)
+    assert concluded
+    assert case.request.state == State.IN_REVIEW
+
+
 def test_a_request_finds_what_match_images_finds(indexed: None) -> None:
     mirrored = as_jpeg(ImageOps.mirror(picture(3)).crop((8, 8, 250, 250)), 60)
     same_file = as_jpeg(picture(5))
     case = factories.received(photos=[mirrored, same_file])
-    for group_id in matching.request_fingerprint(case.request_id):
-        draining.group_drain(group_id)
-    assert matching.request_conclude(case.request_id)
-    assert case.request.state == State.IN_REVIEW
+    fingerprinting.request_fingerprint(case.request_id)
+    to_its_end(case)
+    assert SearchUnit.objects.filter(stage=SearchUnit.Stage.VERIFY, state="done").exists()
 
     key = case.opened().key(Purpose.CASE)
     found = {
@@ -72,17 +82,30 @@ def test_a_request_finds_what_match_images_finds(indexed: None) -> None:
 def test_a_damaged_index_holds_the_request_back_until_it_is_mended(indexed: None) -> None:
     case = factories.received(photos=[as_jpeg(picture(5))])
     group = Group.objects.get()
-    matching.request_fingerprint(case.request_id)
+    fingerprinting.request_fingerprint(case.request_id)
     [manifest] = group.path.glob("index.json")
     whole = manifest.read_bytes()
     manifest.write_bytes(b"{}")
     assert draining.group_drain(group.pk) == []
-    assert matching.work_waiting().to_search == ()
+    assert groups_waited_for() == []
     assert case.request.state == State.SEARCHING
     manifest.write_bytes(whole)
     call_command("index_dataset", "sample")
+    assert groups_waited_for() == [group.pk]
+    to_its_end(case)
+
+
+def test_an_index_whose_disk_comes_back_is_searched_without_anybody_s_doing(indexed: None) -> None:
+    case = factories.received(photos=[as_jpeg(picture(5))])
+    group = Group.objects.get()
+    fingerprinting.request_fingerprint(case.request_id)
+    away = group.path.with_name("away")
+    group.path.rename(away)
+    assert draining.group_drain(group.pk) == []
+    group.refresh_from_db()
+    assert (group.state, group.failed_at is None) == (Group.State.FAILED, False)
+    away.rename(group.path)
     case.request.units.update(lease_until=None)
-    assert matching.work_waiting().to_search == (group.pk,)
-    draining.group_drain(group.pk)
-    assert matching.request_conclude(case.request_id)
-    assert case.request.state == State.IN_REVIEW
+    to_its_end(case)
+    group.refresh_from_db()
+    assert (group.state, group.failed_at) == (Group.State.READY, None)

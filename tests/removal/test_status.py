@@ -56,7 +56,14 @@ def test_a_received_request_shows_its_clock_and_what_will_be_searched() -> None:
     assert photo["deletes_on"] == (today + dt.timedelta(days=120)).isoformat()
     assert (photo["n"], photo["state"], photo["deleted_on"]) == (1, "held", None)
     assert facts["datasets"] == [
-        {"name": "sample", "rows": 500, "groups": 1, "groups_searched": 0, "searched_on": None}
+        {
+            "name": "sample",
+            "rows": 500,
+            "groups": 1,
+            "groups_searched": 0,
+            "searched_on": None,
+            "not_searched": [{"reason": "waiting", "groups": 1}],
+        }
     ]
     assert facts["found"] == facts["questions"] == facts["messages"] == []
     assert facts["decision"] is None

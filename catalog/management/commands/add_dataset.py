@@ -7,12 +7,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from catalog.coverage import (
-    DatasetExists,
-    DatasetNameUnusable,
-    EncoderNameUnusable,
-    dataset_add,
-)
+from catalog.coverage import REFUSALS, dataset_add
+from catalog.models import STORE_DEFAULT
 from catalog.reports import facts_lines
 from shards import NotADataset, UnknownFormat, readable_formats
 
@@ -24,6 +20,16 @@ def embedded_tables_make() -> None:
     """
     if not settings.UNLIST.database_url and not connection.introspection.table_names():
         call_command("migrate", verbosity=0, interactive=False)
+
+
+def _encoder_dim(name: str) -> int:
+    """The length of an encoder's vectors."""
+    from indexer.encoder import EncoderUnavailable, encoder_facts  # noqa: PLC0415  # torch
+
+    try:
+        return encoder_facts(name).dim
+    except EncoderUnavailable as error:
+        raise CommandError(str(error)) from error
 
 
 class Command(BaseCommand):
@@ -49,7 +55,15 @@ class Command(BaseCommand):
             "--encoder",
             default="",
             metavar="E",
-            help="open_clip model/pretrained tag (UNLIST_ENCODER where it is not given)",
+            help="open_clip model/pretrained tag that made the embeddings it publishes, or that is "
+            "to make them (UNLIST_ENCODER where none are published)",
+        )
+        parser.add_argument(
+            "--store",
+            default=STORE_DEFAULT,
+            metavar="S",
+            help="which disk, mount or bucket holds it: workers whose UNLIST_STORES names S work "
+            "on it",
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -61,15 +75,12 @@ class Command(BaseCommand):
                 path=options["path"],
                 title=options["title"],
                 revision=options["revision"],
-                encoder=options["encoder"] or settings.UNLIST.encoder,
+                encoder=options["encoder"],
+                encoder_default=settings.UNLIST.encoder,
+                encoder_dim=_encoder_dim,
+                store=options["store"],
             )
-        except (
-            DatasetExists,
-            DatasetNameUnusable,
-            EncoderNameUnusable,
-            NotADataset,
-            UnknownFormat,
-        ) as error:
+        except (*REFUSALS, NotADataset, UnknownFormat) as error:
             raise CommandError(str(error)) from error
         for line in facts_lines(facts):
             self.stdout.write(line)

@@ -28,10 +28,14 @@ class Command(BaseCommand):
 
     def _table(self, datasets: list[DatasetCoverage]) -> None:
         self.stdout.write(
-            f"{'name':<24} {'revision':<12} {'rows indexed':>24} {'groups':>9}  latest"
+            f"{'name':<24} {'revision':<12} {'store':<12} "
+            f"{'rows indexed':>24} {'groups':>9}  latest"
         )
         for one in datasets:
             rows = f"{one.rows_indexed:,} of {one.rows:,}"
             groups = f"{one.groups_ready}/{one.groups}"
             latest = f"{one.indexed_on:%Y-%m-%d %H:%M} UTC" if one.indexed_on else "never"
-            self.stdout.write(f"{one.name:<24} {one.revision:<12} {rows:>24} {groups:>9}  {latest}")
+            self.stdout.write(
+                f"{one.name:<24} {one.revision:<12} {one.store:<12} "
+                f"{rows:>24} {groups:>9}  {latest}"
+            )
