@@ -24,7 +24,9 @@ COPY requirements.txt requirements-web.txt constraints.txt ./
 RUN pip install --no-cache-dir -r requirements.txt
 COPY . .
 USER 10001
-ENV UNLIST_ROLE=worker
+# Compiled search loops are kept in memory-backed /tmp: the image itself is read-only.
+ENV UNLIST_ROLE=worker \
+    NUMBA_CACHE_DIR=/tmp/numba
 HEALTHCHECK --interval=60s --timeout=30s --start-period=60s --retries=3 \
     CMD ["sh", "-c", "celery --app config --quiet inspect ping --timeout 20 --destination \"celery@$(hostname)\""]
 CMD ["celery", "--app", "config", "--quiet", "worker", "--pool", "threads", "--concurrency", "2", "--loglevel", "WARNING", "--without-gossip", "--without-mingle"]

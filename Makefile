@@ -10,7 +10,7 @@ export PYTHONUNBUFFERED = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check format screenshots clean
+.PHONY: help demo serve test check bench format screenshots clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -40,6 +40,9 @@ test: $(READY) ## all tests, with real PostgreSQL, Redis and browser
 
 check: $(READY) ## formatting, lint, types, import layers, migrations, API and docs in step
 	@$(BIN)/python -m scripts.run_checks
+
+bench: $(READY) ## the benchmarks beside their peers, as a table and JSON (QUICK=1: small)
+	@$(BIN)/python -m benchmarks --all $(if $(QUICK),--quick)
 
 format: $(READY) ## put the code into its one format
 	@$(BIN)/ruff format .
