@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -146,7 +147,7 @@ def cpu_seconds(pids: Sequence[int], function: Callable[[], object]) -> float:
 
     def so_far() -> float:
         times = [psutil.Process(pid).cpu_times() for pid in pids]
-        return sum(one.user + one.system for one in times)
+        return float(sum(one.user + one.system for one in times))
 
     before = so_far()
     function()
@@ -156,9 +157,9 @@ def cpu_seconds(pids: Sequence[int], function: Callable[[], object]) -> float:
 def pooled(pool: PicturePool, files: Sequence[bytes]) -> None:
     """Have files prepared, as many at a time as a batch of them holds."""
     pending = [pool.submit(pa.array(part, pa.binary())) for part in parts(files, _SENT)]
-    refused = [reason for one in pending for reason in one.result().column("refused").to_pylist()]
-    if any(refused):
-        raise RuntimeError(f"pictures of the bench were refused: {sorted(set(refused))}")
+    told = [reason for one in pending for reason in one.result().column("refused").to_pylist()]
+    if refused := {str(reason) for reason in told if reason}:
+        raise RuntimeError(f"pictures of the bench were refused: {sorted(refused)}")
 
 
 def embedding_measured(one: PictureSet, *, quick: bool) -> dict[str, Any]:
@@ -200,7 +201,7 @@ def bare_ways(bare: Any, count: int, *, quick: bool) -> dict[str, Callable[[], o
 
     sizes = (4, 16) if quick else (1, 4, 8, 16, 32)
     return {
-        f"bare, batches of {batch}, {how}": lambda batch=batch, within=within: run(batch, within)
+        f"bare, batches of {batch}, {how}": partial(run, batch, within)
         for batch in sizes
         for how, within in (("one thread each", 1), ("all threads in one", cores()))
     }

@@ -32,6 +32,8 @@ from shards import NotADataset, ShardFacts, ShardReader, UnknownFormat, open_dat
 
 _log = logging.getLogger(__name__)
 
+_UNREADABLE = ("_unreadable", "_cut_short")  # the ends of the reasons for which storage may be why
+
 
 class ShardsDiffer(RuntimeError):
     """The shards that a process reaches are not those of the plan."""
@@ -43,6 +45,16 @@ class ShardsDiffer(RuntimeError):
         )
 
 
+class StorageUnsteady(RuntimeError):
+    """A shard reads otherwise than a moment ago: the storage failed, not the file."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Shard {name!r} could not be read to its end, and reads otherwise the second time: "
+            "see that its disk or bucket answers, then run index_dataset again."
+        )
+
+
 class LeaseLost(RuntimeError):
     """Another process was given the group, as this one was not heard of for too long."""
 
@@ -50,6 +62,7 @@ class LeaseLost(RuntimeError):
 REFUSALS = (
     GroupUnreadable,
     ShardsDiffer,
+    StorageUnsteady,
     EncoderUnavailable,
     NotADataset,
     UnknownFormat,
@@ -192,9 +205,9 @@ def group_mark_failed(
     _log.error("index group %s failed: %s", group, reason)
     # Where a search failed and the group is being indexed anew, the new index is waited for; where
     # that is done already, what failed was the old one.
-    searched = Group.objects.filter(
-        pk=group.pk, manifest_sha256=group.manifest_sha256
-    ).exclude(state=Group.State.PENDING)
+    searched = Group.objects.filter(pk=group.pk, manifest_sha256=group.manifest_sha256).exclude(
+        state=Group.State.PENDING
+    )
     rows = searched if held is None else held
     rows.update(
         state=Group.State.FAILED,
@@ -285,7 +298,31 @@ def _batches(
     reader: ShardReader, shards: list[ShardFacts], refused: Counter[str]
 ) -> Iterator[pa.RecordBatch]:
     for shard in shards:
-        yield from reader.batches(shard, refused=refused)
+        own: Counter[str] = Counter()
+        yield from reader.batches(shard, refused=own)
+        if any(reason.endswith(_UNREADABLE) for reason in own):
+            _check_damage(reader, shard, own)
+        refused.update(own)
+
+
+def _check_damage(reader: ShardReader, shard: ShardFacts, refused: Counter[str]) -> None:
+    """Tell a damaged file, which costs itself only, from a disk or bucket that was away.
+
+    Damage is the same at every reading. What was merely out of reach would be missing from the
+    index for good, and requests be answered "not found" over it.
+
+    Raises:
+        ShardsDiffer: the files are no longer as they were planned.
+        StorageUnsteady: the shard reads otherwise now.
+    """
+    now = {one.name: one.identity for one in reader.shards()}
+    if now.get(shard.name) != shard.identity:
+        raise ShardsDiffer([shard.name])
+    again: Counter[str] = Counter()
+    for _ in reader.batches(shard, refused=again):
+        pass
+    if again != refused:
+        raise StorageUnsteady(shard.name)
 
 
 def _adoptable(group: Group) -> GroupManifest | None:

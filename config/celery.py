@@ -18,11 +18,6 @@ workers.install(app)
 
 app.conf.beat_schedule = {
     "sweep": {"task": "removal.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
-    "indexing": {
-        "task": "catalog.tasks.index_sweep",
-        "schedule": 15.0,
-        "options": {"expires": 15},
-    },
     "index_sweep": {
         "task": "catalog.tasks.index_sweep",
         "schedule": 15.0,

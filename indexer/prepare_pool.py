@@ -134,9 +134,13 @@ class PicturePool:
     ) -> None:
         self._closed = error is not None
         self._threads.shutdown(cancel_futures=True, wait=error is None)
+        self._kill()
+        self._threads.shutdown()
+        self._kill()  # one that was only just starting
+
+    def _kill(self) -> None:
         for worker in list(self._workers):
             worker.kill()
-        self._threads.shutdown()
 
     def _prepare(self, images: Binary) -> pa.RecordBatch:
         try:

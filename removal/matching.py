@@ -178,9 +178,11 @@ def _concluded(request: RemovalRequest, found: list[Found]) -> None:
     candidates = candidates_make(request, found)
     flags = [photo.flags for photo in request.photos.all()]
     gone = request.units.filter(group__isnull=True).count()
-    # What could not be searched was not found missing, nor was what a group that is gone may have
+    unread = request.units.filter(stage=SearchUnit.Stage.VERIFY, rows_unread__gt=0).exists()
+    # What could not be searched was not found missing, nor was a row whose picture could not be
+    # compared, though it was among the likeliest, nor what a group that is gone may have
     # found, which opens no more: a maintainer looks at it.
-    unsure = bool(gone) or any(UNREADABLE in flag for flag in flags)
+    unsure = bool(gone) or unread or any(UNREADABLE in flag for flag in flags)
     to = State.IN_REVIEW if found or unsure else State.NO_MATCH
     day = today()
     changes: dict[str, object] = {"searched_on": day}

@@ -21,7 +21,8 @@ class Overheard:
     def __init__(self, socket: Path) -> None:
         """Listen at the server behind `socket` until the server ends."""
         self._lines: list[str] = []
-        self._client = redis.Redis(unix_socket_path=str(socket))
+        # However long nothing is said, the listener stays: what it misses would never be searched.
+        self._client = redis.Redis(unix_socket_path=str(socket), socket_timeout=None)
         began = threading.Event()
         threading.Thread(target=self._listen, args=(began,), daemon=True).start()
         began.wait(10)

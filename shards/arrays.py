@@ -5,6 +5,7 @@ off are given as far as they go: the rest are null.
 Formats: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html; an npz is a zip.
 """
 
+import io
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,10 @@ from shards.storage import Folder
 
 _KINDS: Final = ("f2", "f4", "f8")
 _MAX_DIM: Final = 65_536
+# NumPy reads as long a header as a file claims before it minds; a real one has some hundred bytes.
+_MAX_HEADER_BYTES: Final = 65_536
+# What NumPy writes; others take as much memory as a file tells them to.
+_PACKINGS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DAMAGE: Final = (OSError, EOFError, zipfile.BadZipFile, zlib.error)
 _NPZ: Final = ".npz"
 _NPY: Final = ".npy"
@@ -139,6 +144,8 @@ def _archive(opened: Callable[[str], IO[bytes]], name: str) -> Iterator[zipfile.
 
 def _member(npz: zipfile.ZipFile, name: str, array: str) -> IO[bytes]:
     try:
+        if npz.getinfo(array + _NPY).compress_type not in _PACKINGS:
+            raise ArrayUnreadable(f"{name}: {array}")
         return npz.open(array + _NPY)
     except (KeyError, NotImplementedError, RuntimeError, *_DAMAGE) as error:
         raise ArrayUnreadable(f"{name}: {array}") from error
@@ -148,11 +155,13 @@ def _facts(file: IO[bytes], name: str) -> ArrayFacts:
     """Parse a header; the file is left where the first row begins."""
     try:
         version = np.lib.format.read_magic(file)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
+        read, size_bytes = {
+            (1, 0): (np.lib.format.read_array_header_1_0, 2),
+            (2, 0): (np.lib.format.read_array_header_2_0, 4),
         }[version]
-        shape, fortran, dtype = read(file)
+        claimed = file.read(size_bytes)
+        length = min(int.from_bytes(claimed, "little"), _MAX_HEADER_BYTES)
+        shape, fortran, dtype = read(io.BytesIO(claimed + file.read(length)))
     except (ValueError, KeyError, *_DAMAGE) as error:
         raise ArrayUnreadable(name) from error
     tabular = len(shape) == 2 and shape[0] >= 0 and 0 < shape[1] <= _MAX_DIM

@@ -172,7 +172,7 @@ def _as_oserror() -> Iterator[None]:
 def _filesystem_of(path: str) -> tuple[Any, str]:
     try:
         filesystem, root = url_to_fs(path)
-    except Exception as error:  # some storages are connected to here, and raise what they like
+    except Exception as error:  # noqa: BLE001  # some are connected to here: they raise anything
         raise NotADataset(_hushed(f"{path} cannot be opened: {error}", path)) from None
     return filesystem, str(root)
 

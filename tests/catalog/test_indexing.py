@@ -1,6 +1,8 @@
 """Indexing: what is told, what is resumed, what is refused."""
 
 import shutil
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from catalog.locks import indexing_lock
 from catalog.models import Dataset, Group
 from catalog.selectors import datasets_covered
 from indexer.build import build_group
+from indexer.prepare import prepare
+from shards import ShardFacts, ShardReader, open_dataset
 from tests.shards.factories import Sample, samples, write_dataset, write_shard
 
 pytestmark = pytest.mark.django_db
@@ -154,6 +158,57 @@ def test_a_group_that_fails_is_marked_and_the_others_go_on(
     monkeypatch.setattr("catalog.indexing.build_group", real)
     index()
     assert set(Group.objects.values_list("state", "error")) == {("ready", "")}
+
+
+def test_a_disk_that_fails_under_the_reading_costs_no_row_for_good(
+    added: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing:
+        """Reads as the real one does, but that the disk is away once, at the second shard."""
+
+        def __init__(self, real: ShardReader) -> None:
+            self.shards, self._real, self._away = real.shards, real, True
+
+        def batches(self, shard: ShardFacts, *, refused: Counter[str]) -> Iterator[Any]:
+            if shard.name == "00001" and self._away:
+                self._away = False
+                refused["tar_unreadable"] += 1
+                return
+            yield from self._real.batches(shard, refused=refused)
+
+    real = open_dataset
+    monkeypatch.setattr(
+        "catalog.indexing.open_dataset", lambda *args, **options: Failing(real(*args, **options))
+    )
+    with pytest.raises(CommandError, match="1 groups failed"):
+        index()
+    assert "reads otherwise the second time" in Group.objects.get().error
+    monkeypatch.setattr("catalog.indexing.open_dataset", real)
+    index()
+    assert (Group.objects.get().state, Group.objects.get().rows_indexed) == ("ready", 10)
+
+
+def test_a_disk_that_stays_away_fails_the_group(
+    added: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unmounted(*args: Any, **options: Any) -> Any:
+        shutil.rmtree(added, ignore_errors=True)
+        return prepare(*args, **options)
+
+    monkeypatch.setattr("catalog.indexing.prepare", unmounted)
+    with pytest.raises(CommandError, match="1 groups failed"):
+        index()
+    assert "not here as they were planned" in Group.objects.get().error
+
+
+def test_a_shard_that_is_damaged_costs_itself_only(added: Path) -> None:
+    archive = added / "00001.tar"
+    archive.write_bytes(archive.read_bytes()[:6000])
+    index()
+    group = Group.objects.get()
+    assert group.state == "ready"
+    assert 5 < group.rows_indexed < 10
+    assert group.refused["tar_cut_short"] == 1
 
 
 def test_two_runs_at_once_are_refused(added: Path) -> None:

@@ -189,6 +189,29 @@ def test_a_group_that_cannot_be_read_is_marked_as_failed(indexed: Path) -> None:
     assert match_photo(altered(2)).matches == []
 
 
+def test_damage_that_shows_only_while_searching_fails_the_group(indexed: Path) -> None:
+    """A page of digests is looked at when it is needed: its damage is the group's, not a crash."""
+    fingerprint = photo_fingerprint(altered(2), [Dataset.objects.get().encoder])
+    group = Group.objects.get()
+    pages = group.path / "digest-pages.bin"
+    pages.write_bytes(b"\xff" * pages.stat().st_size)
+    with pytest.raises(GroupUnreadable, match="damaged"):
+        group_search(group, [fingerprint], top=5)
+    group.refresh_from_db()
+    assert group.state == Group.State.FAILED
+
+
+def test_a_search_in_an_index_that_was_replaced_meanwhile_does_not_fail_the_new_one(
+    indexed: Path,
+) -> None:
+    fingerprint = photo_fingerprint(altered(2), [Dataset.objects.get().encoder])
+    before = Group.objects.get()
+    before.manifest_sha256 = "0" * 64  # as this worker read it, before the group was indexed again
+    with pytest.raises(GroupUnreadable):
+        group_search(before, [fingerprint], top=5)
+    assert Group.objects.get().state == Group.State.READY
+
+
 def test_an_index_that_was_exchanged_is_not_searched(indexed: Path) -> None:
     fingerprint = photo_fingerprint(altered(2), [Dataset.objects.get().encoder])
     Group.objects.update(manifest_sha256="0" * 64)

@@ -174,6 +174,15 @@ def test_a_disk_that_is_away_is_waited_for_and_not_for_ever(searcher: FakeSearch
     assert SearchUnit.objects.get(stage=VERIFY).rows_unread == 1
 
 
+def test_where_pictures_could_not_be_compared_nothing_is_answered_not_found() -> None:
+    searcher = FakeSearcher([], rows=[row_to_verify()])
+    case = shortlisted(searcher)
+    group_id = SearchUnit.objects.get(stage=VERIFY).group_id or 0
+    draining.group_drain(group_id, searcher=searcher)
+    assert matching.request_conclude(case.request_id, searcher=searcher)
+    assert case.request.state == State.IN_REVIEW
+
+
 def test_the_second_stage_is_begun_once(searcher: FakeSearcher) -> None:
     case = shortlisted(searcher)
     stale = RemovalRequest.objects.get(pk=case.request_id)

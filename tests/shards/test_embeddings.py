@@ -282,3 +282,25 @@ def test_an_npz_without_the_array_is_counted(tmp_path: Path) -> None:
 def test_subsets_beside_the_tables_are_no_shards(tmp_path: Path) -> None:
     reader = open_dataset(str(write_datacomp(tmp_path)), "datacomp")
     assert len(reader.shards()) == 2
+
+
+def test_a_header_that_claims_gigabytes_is_not_read(tmp_path: Path) -> None:
+    """In a zip they would cost their maker some megabytes, and their reader all its memory."""
+    header = b"{'descr': '<f2', 'fortran_order': False, 'shape': (5, 4), }".ljust(70_000) + b"\n"
+    size = len(header).to_bytes(4, "little")
+    write_clip_retrieval(tmp_path)
+    array_of(tmp_path).write_bytes(b"\x93NUMPY\x02\x00" + size + header + bytes(40))
+    assert read(tmp_path)[1]["embeddings_unreadable"] == 1
+
+
+def test_an_npz_is_unpacked_only_if_numpy_can_have_packed_it(tmp_path: Path) -> None:
+    """LZMA takes as much memory as the file says, and fails with errors of its own."""
+    write_datacomp(tmp_path)
+    archive = next(tmp_path.rglob("*.npz"))
+    with zipfile.ZipFile(archive) as before:
+        members = {name: before.read(name) for name in before.namelist()}
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_LZMA) as after:
+        for name, data in members.items():
+            after.writestr(name, data)
+    _, refused = read(tmp_path, "datacomp", "ViT-L-14/openai")
+    assert refused["embeddings_unreadable"] == 1

@@ -66,7 +66,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _index(self, dataset: Dataset, limit: int | None, *, changed: bool) -> None:
-        from catalog.indexing import groups_reopen_lost  # noqa: PLC0415  # torch, faiss
+        from catalog.indexing import groups_reopen_lost  # noqa: PLC0415  # faiss
 
         if lost := groups_reopen_lost(dataset=dataset):
             self.stdout.write(f"{lost:,} groups have lost their index: they are built again.")
@@ -96,7 +96,7 @@ class Command(BaseCommand):
         self, dataset: Dataset, limit: int | None, *, changed: bool
     ) -> "tuple[Source, list[Group]]":
         """Bring the groups in line with the shards; the dataset, and its groups to be indexed."""
-        from catalog.indexing import Source  # noqa: PLC0415  # torch, faiss
+        from catalog.indexing import Source  # noqa: PLC0415  # faiss
 
         source = Source(dataset)
         shards = list(source.shards.values())
@@ -111,10 +111,10 @@ class Command(BaseCommand):
 
     def _build(self, source: "Source", todo: Sequence[Group]) -> "list[GroupOutcome]":
         """Index the groups one by one."""
-        from catalog.indexing import group_index  # noqa: PLC0415  # torch, faiss
+        from catalog.indexing_here import groups_index  # noqa: PLC0415  # faiss
 
         with tqdm(total=sum(group.rows for group in todo), unit="row") as bar:
-            return [group_index(group=group, source=source, progress=bar.update) for group in todo]
+            return groups_index(groups=todo, source=source, progress=bar.update)
 
     def _tell_plan(self, dataset: Dataset, plan: Plan, *, reopened: bool) -> None:
         if plan.new_groups:
