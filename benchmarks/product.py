@@ -158,11 +158,15 @@ def _examine(job: tuple[str, str, bool]) -> Examined:
         return Examined(file, refusal.sentence, dict.fromkeys(_modes(gallery), ()), (), ())
     small = _hits(fingerprint, SMALL)
     everything = [*small, *_hits(fingerprint, GALLERY)] if gallery else small
-    chosen = {one.id: one for hits in (small, everything) for one in search.shortlist(hits)}
+
+    def listed(hits: Sequence[Any]) -> list[Any]:
+        return search.shortlist(hits, datasets={SMALL})  # the gallery holds no pictures
+
+    chosen = {one.id: one for hits in (small, everything) for one in listed(hits)}
     geometry = search.rows_verify(probe, list(chosen.values()))
 
     def seen(hits: Sequence[Any]) -> dict[Any, Any]:
-        return {one.id: geometry[one.id] for one in search.shortlist(hits) if one.id in geometry}
+        return {one.id: geometry[one.id] for one in listed(hits) if one.id in geometry}
 
     found: dict[Mode, tuple[Found, ...]] = {
         "pictures": _concluded(small, seen(small)),

@@ -15,7 +15,7 @@ from catalog.indexing import group_mark_failed
 from catalog.masking import rows_masked
 from catalog.models import Group
 from catalog.pictures import row_picture
-from catalog.selectors import encoders_in_use, groups_ready
+from catalog.selectors import datasets_pictured, encoders_in_use, groups_ready
 from indexer.decode import ImageRefused
 from indexer.encoder import Encoder, load_encoder
 from indexer.evidence import Match, RowId, Shortlisted, conclude, shortlist
@@ -94,7 +94,7 @@ def match_photo(
         for group in groups_ready(datasets)
         for hit in group_search(group, [fingerprint], top=top)
     ]
-    worth_reading = shortlist(hits)
+    worth_reading = shortlist(hits, datasets=datasets_pictured())
     geometry = rows_verify(photo_probe(data), worth_reading) if worth_reading else {}
     matches = conclude(hits, top=top, geometry=geometry)
     return MatchRecord("ok", matches=matches, flags=fingerprint.flags)

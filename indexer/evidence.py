@@ -6,7 +6,7 @@ query, by fingerprints alone where it could not. The score is the probability th
 `shortlist` says which few rows are worth that look, over all groups together.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -163,11 +163,14 @@ class _Query:
         return max(calibration().pixels.log_odds(measures), _pdq_odds(candidate))
 
 
-def shortlist(hits: Sequence[GroupHits], *, top: int = SHORTLIST) -> list[Shortlisted]:
+def shortlist(
+    hits: Sequence[GroupHits], *, datasets: Collection[str], top: int = SHORTLIST
+) -> list[Shortlisted]:
     """Choose the rows that are worth reading their stored pictures for, the likeliest first.
 
     Args:
         hits: for ONE photo, from all groups, in any order; the outcome does not depend on it.
+        datasets: those that hold pictures: rows of the others take no place on the list.
         top: the most rows to choose.
     """
     query = _Query(hits)
@@ -181,7 +184,7 @@ def shortlist(hits: Sequence[GroupHits], *, top: int = SHORTLIST) -> list[Shortl
             candidate.row,
         )
         for hit, candidate in query.candidates()
-        if _is_compared(candidate)
+        if hit.dataset in datasets and _is_compared(candidate)
     )
     return [Shortlisted(dataset, group, row) for _, dataset, _, _, group, row in ranked[:top]]
 

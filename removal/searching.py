@@ -7,7 +7,6 @@ which imports this module by way of the tasks' names, must do without.
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
 from removal.content import RowId, RowToVerify
@@ -123,13 +122,11 @@ class CatalogSearcher:
 
     def shortlist(self, hits: Sequence[bytes], *, datasets: Collection[str]) -> list[RowToVerify]:
         """Return one query's rows worth verifying from its serialized hits of all groups."""
-        from indexer.evidence import SHORTLIST, shortlist  # noqa: PLC0415  # worker only
+        from indexer.evidence import shortlist  # noqa: PLC0415  # worker only
         from indexer.hits import GroupHits  # noqa: PLC0415  # worker only
 
         found = [GroupHits.from_bytes(part) for part in hits]
-        every = sum(len(hit.candidates) for hit in found)
-        listed = (one for one in shortlist(found, top=every) if one.dataset in datasets)
-        return [_row_to_verify(one) for one in islice(listed, SHORTLIST)]
+        return [_row_to_verify(one) for one in shortlist(found, datasets=datasets)]
 
     def rows_verify(
         self, group: "Group", pairs: Sequence[tuple[bytes, RowToVerify]]

@@ -219,20 +219,28 @@ def test_the_shortlist_is_of_all_groups_whatever_their_order() -> None:
         )
         for g in range(3)
     ]
-    first = shortlist(groups)
+    first = shortlist(groups, datasets={"d"})
     assert len(first) == SHORTLIST
     assert [one.row.index for one in first[:3]] == [229, 129, 29]
     for order in itertools.permutations(groups):
-        assert shortlist(order) == first
+        assert shortlist(order, datasets={"d"}) == first
+
+
+def test_rows_of_datasets_without_pictures_take_no_place() -> None:
+    groups = [
+        hits(*(candidate(n, cosines=(0.9, 0.1)) for n in range(SHORTLIST)), dataset="bare"),
+        hits(candidate(7, cosines=(0.6, 0.1))),
+    ]
+    assert [one.id for one in shortlist(groups, datasets={"d"})] == [("d", "00000", 7)]
 
 
 def test_only_rows_that_were_compared_are_worth_reading() -> None:
     by_url = candidate(1, digest=True, pdq=None, phash=None, cosines=())
-    assert shortlist([hits(by_url)]) == []
+    assert shortlist([hits(by_url)], datasets={"d"}) == []
 
 
 def test_a_shortlisted_row_survives_the_way() -> None:
-    (one,) = shortlist([hits(candidate(7, cosines=(0.9, 0.1)))])
+    (one,) = shortlist([hits(candidate(7, cosines=(0.9, 0.1)))], datasets={"d"})
     assert one.id == ("d", "00000", 7)
     assert Shortlisted.from_json(one.as_json()) == one
 
