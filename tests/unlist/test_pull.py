@@ -222,7 +222,7 @@ def test_metadata_that_cannot_be_read(publisher: Publisher, cache: Path, name: s
     publisher.release(1, LISTED)
     path = publisher.folder / "metadata" / name
     path.write_bytes(path.read_bytes()[:200])
-    refused(publisher, cache, ListDamaged)
+    assert "cannot be read" in refused(publisher, cache, ListDamaged)
 
 
 def test_a_root_file_that_is_none(publisher: Publisher, cache: Path, tmp_path: Path) -> None:
