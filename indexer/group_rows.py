@@ -7,7 +7,6 @@ row's batch follows from its number, and a look-up touches the pages of that row
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import numpy as np
@@ -68,13 +67,8 @@ class RowTableWriter(AbstractContextManager["RowTableWriter"]):
         if self._rows >= BATCH_ROWS:
             self._write(whole=False)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
             self._write(whole=True)
         self._file.close()
         self._sink.close()

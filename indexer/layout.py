@@ -10,17 +10,16 @@ digest-*                 see `indexer.digests`
                          where every row has one
 """
 
-from contextlib import AbstractContextManager
+import io
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from indexer.growing import GrowingArray
 from indexer.mapped import map_array
 
 ROWS_FILE: Final = "rows.arrow"
@@ -84,45 +83,19 @@ class RowMap:
         return there, near[there].astype(np.int64)
 
 
-class ArrayWriter(AbstractContextManager["ArrayWriter"]):
-    """A `.npy` file that grows along its first axis; `len` tells how far."""
+class ArrayWriter(GrowingArray):
+    """A `.npy` file that grows along its first axis."""
 
-    def __init__(self, path: Path, dtype: npt.DTypeLike, tail: tuple[int, ...] = ()) -> None:
-        """Begin a file of arrays of this type and shape[1:]."""
-        self._dtype = np.dtype(dtype)
-        self._tail = tail
-        self._length = 0
-        self._stream = path.open("wb")
-        self._head()
-
-    def __len__(self) -> int:
-        return self._length
-
-    def append(self, values: NDArray[Any]) -> None:
-        """Write values behind those that are there."""
-        if values.dtype != self._dtype or values.shape[1:] != self._tail:
-            raise ValueError(f"{values.dtype}{values.shape} does not continue the file")
-        self._stream.write(np.ascontiguousarray(values).data)
-        self._length += len(values)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stream.seek(0)
-        self._head()
-        self._stream.close()
-
-    def _head(self) -> None:
+    def _head(self) -> bytes:
         """The header: numpy leaves room in it for the first axis to grow."""
         facts = {
             "descr": np.lib.format.dtype_to_descr(self._dtype),
             "fortran_order": False,
             "shape": (self._length, *self._tail),
         }
-        np.lib.format.write_array_header_1_0(self._stream, facts)
+        head = io.BytesIO()
+        np.lib.format.write_array_header_1_0(head, facts)
+        return head.getvalue()
 
 
 def map_path(directory: Path, name: str) -> Path:

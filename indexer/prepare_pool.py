@@ -16,7 +16,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
-from types import TracebackType
 from typing import IO, Any, Final, Self, TypeAlias, TypeVar, cast
 
 import pyarrow as pa
@@ -126,14 +125,9 @@ class PicturePool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._closed = error is not None
-        self._threads.shutdown(cancel_futures=True, wait=error is None)
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._closed = kind is not None
+        self._threads.shutdown(cancel_futures=True, wait=kind is None)
         self._kill()
         self._threads.shutdown()
         self._kill()  # one that was only just starting

@@ -7,15 +7,15 @@ the process that builds.
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from io import FileIO
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
+
+from indexer.growing import GrowingArray
 
 BLOCK: Final = 4096
 _BYTES: Final = 2
@@ -23,40 +23,21 @@ _BYTES: Final = 2
 _COUNT: Final = slice(8, 16)
 
 
-class VectorWriter(AbstractContextManager["VectorWriter"]):
-    """Writes vectors block by block; `len` tells how many there are.
+class VectorWriter(GrowingArray):
+    """Writes vectors, float16[n, dim], block by block.
 
-    The file begins as that of an empty index, whose two counts are set when the number is known.
+    The file begins as that of an empty index, in which two counts are set.
     """
 
     def __init__(self, path: Path, dim: int) -> None:
-        self._head = bytearray(faiss.serialize_index(_empty(dim)).tobytes())
-        self._dim = dim
-        self._count = 0
-        self._stream = path.open("wb")
-        self._stream.write(self._head)
+        self._bare = faiss.serialize_index(_empty(dim)).tobytes()
+        super().__init__(path, np.float16, (dim,))
 
-    def __len__(self) -> int:
-        return self._count
-
-    def append(self, vectors: NDArray[np.float16]) -> None:
-        """Write float16[n, dim] behind what is there."""
-        if vectors.dtype != np.float16 or vectors.shape[1:] != (self._dim,):
-            raise ValueError(f"{vectors.dtype}{vectors.shape} are no vectors of {self._dim} halves")
-        self._stream.write(np.ascontiguousarray(vectors).data)
-        self._count += len(vectors)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._head[_COUNT] = self._count.to_bytes(8, "little")
-        self._head[-8:] = (self._count * self._dim * _BYTES).to_bytes(8, "little")
-        self._stream.seek(0)
-        self._stream.write(self._head)
-        self._stream.close()
+    def _head(self) -> bytes:
+        head = bytearray(self._bare)
+        head[_COUNT] = self._length.to_bytes(8, "little")
+        head[-8:] = (self._length * self._tail[0] * _BYTES).to_bytes(8, "little")
+        return bytes(head)
 
 
 class StoredVectors:

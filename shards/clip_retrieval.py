@@ -4,10 +4,9 @@ The arrays carry no ids.  Which encoder made them is written nowhere: the operat
 ``text_emb`` are embeddings of the captions and are not read.
 """
 
-from functools import cached_property
 from typing import ClassVar
 
-from shards.arrays import ArrayUnreadable, array_facts
+from shards.arrays import array_facts
 from shards.embedded import EmbeddedReader
 from shards.reader import EmbeddingFacts
 from unlist.formats import DatasetFormat
@@ -18,17 +17,6 @@ class ClipRetrievalReader(EmbeddedReader):
 
     format: ClassVar[DatasetFormat] = "clip-retrieval"
 
-    def _embeddings(self) -> tuple[EmbeddingFacts, ...]:
-        return self._first_array
-
-    @cached_property
-    def _first_array(self) -> tuple[EmbeddingFacts, ...]:
-        for files in self._files.values():
-            if files.embeddings is None:
-                continue
-            try:
-                facts = array_facts(self._folder, files.embeddings)
-            except ArrayUnreadable:
-                continue
-            return (EmbeddingFacts("img_emb", facts.dim, facts.dtype, "", used=True),)
-        return ()
+    def _published(self, name: str) -> tuple[EmbeddingFacts, ...]:
+        facts = array_facts(self._folder, name)
+        return (EmbeddingFacts("img_emb", facts.dim, facts.dtype, "", used=True),)

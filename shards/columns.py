@@ -14,9 +14,34 @@ import pyarrow as pa
 
 from shards.arrow import pc
 
+_BYTES: Final = pa.large_binary()
 _BYTES_TYPES: Final = (pa.binary(), pa.large_binary(), pa.binary_view())
+_TEXT_TYPES: Final = (pa.string(), pa.large_string(), pa.string_view())
 _EXACT: Final = 2**53
 """From here on a float64 no longer tells whole numbers apart."""
+
+
+def bytes_of(
+    values: "pa.Array[Any]",
+    kind: pa.DataType = _BYTES,
+    *,
+    spelled: bool = True,
+) -> "pa.Array[Any]":
+    """A column as bytes, null where it holds none.
+
+    Args:
+        values: a column of any type: of a list or a struct all is null.
+        kind: ``binary`` or ``large_binary``; what does not fit into it is all null, too.
+        spelled: whether numbers are taken, as the text that spells them.
+    """
+    if isinstance(values, pa.DictionaryArray):
+        values = values.dictionary_decode()
+    try:
+        if spelled and not _holds_bytes(values.type):
+            values = values.cast(pa.string())
+        return values.cast(kind)
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        return pa.nulls(len(values)).cast(kind)
 
 
 def text_of(values: "pa.Array[Any]") -> "tuple[pa.Array[Any], int]":
@@ -136,7 +161,7 @@ def _spelled_out(values: "pa.Array[Any]", raw: int) -> "pa.Array[Any]":
 
 
 def _text(values: "pa.Array[Any]", errors: str | None) -> "tuple[pa.Array[Any], int]":
-    stored = _stored(values)
+    stored = bytes_of(values)
     try:
         return stored.cast(pa.string()), 0
     except pa.ArrowInvalid:
@@ -145,24 +170,9 @@ def _text(values: "pa.Array[Any]", errors: str | None) -> "tuple[pa.Array[Any], 
     return text, text.null_count - stored.null_count
 
 
-def _stored(values: "pa.Array[Any]") -> "pa.Array[Any]":
-    """The bytes of a column of any type, null where it holds none."""
-    if isinstance(values, pa.DictionaryArray):
-        values = values.dictionary_decode()
-    try:
-        if values.type not in _BYTES_TYPES:
-            if not _is_text(values.type):
-                values = values.cast(pa.string())
-            values = values.cast(
-                pa.large_binary() if pa.types.is_large_string(values.type) else pa.binary()
-            )
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
-        return pa.nulls(len(values), pa.binary())
-    return values
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return kind in {pa.string(), pa.large_string(), pa.string_view()}
+def _holds_bytes(kind: pa.DataType) -> bool:
+    fixed = pa.types.is_fixed_size_binary(kind)
+    return fixed or kind in _BYTES_TYPES or kind in _TEXT_TYPES
 
 
 def _decoded(entry: bytes | None, errors: str | None) -> str | None:

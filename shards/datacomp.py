@@ -6,10 +6,9 @@ picks the array.
 """
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import ClassVar, Final
 
-from shards.arrays import ArrayUnreadable, archive_facts
+from shards.arrays import archive_facts
 from shards.embedded import EmbeddedReader
 from shards.reader import EmbeddingFacts
 from unlist.formats import DatasetFormat
@@ -26,27 +25,15 @@ class DatacompReader(EmbeddedReader):
         named = self._encoder.replace("-quickgelu/", "/")
         return next((array for array, encoder in _ENCODERS.items() if encoder == named), None)
 
-    def _embeddings(self) -> tuple[EmbeddingFacts, ...]:
-        return self._arrays
-
-    @cached_property
-    def _arrays(self) -> tuple[EmbeddingFacts, ...]:
-        """The image embeddings in the first npz that can be read."""
-        for files in self._files.values():
-            if files.embeddings is None:
-                continue
-            try:
-                found = archive_facts(self._folder, files.embeddings)
-            except ArrayUnreadable:
-                continue
-            return tuple(
-                EmbeddingFacts(
-                    array, found[array].dim, found[array].dtype, encoder, array == self._array()
-                )
-                for array, encoder in _ENCODERS.items()
-                if array in found
+    def _published(self, name: str) -> tuple[EmbeddingFacts, ...]:
+        found = archive_facts(self._folder, name)
+        return tuple(
+            EmbeddingFacts(
+                array, found[array].dim, found[array].dtype, encoder, array == self._array()
             )
-        return ()
+            for array, encoder in _ENCODERS.items()
+            if array in found
+        )
 
     def _why_no_embeddings(self, embeddings: Sequence[EmbeddingFacts]) -> str:
         if not embeddings:

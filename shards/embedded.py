@@ -4,9 +4,10 @@ Row ``i`` of the array belongs to row ``i`` of the table.  Where the two differ 
 says which row an embedding belongs to, so that none is used and the shard is counted.
 """
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from typing import Final
 
@@ -33,6 +34,26 @@ class EmbeddedReader(TableReader):
     def _array(self) -> str | None:
         """The name of the array to read; ``None`` where none is to be read."""
         return ""
+
+    @abstractmethod
+    def _published(self, name: str) -> tuple[EmbeddingFacts, ...]:
+        """The image embeddings that a file holds.
+
+        Raises:
+            ArrayUnreadable: see there.
+        """
+
+    def _embeddings(self) -> tuple[EmbeddingFacts, ...]:
+        return self._first_published
+
+    @cached_property
+    def _first_published(self) -> tuple[EmbeddingFacts, ...]:
+        """What the first file of embeddings holds that can be read."""
+        for files in self._files.values():
+            if files.embeddings is not None:
+                with suppress(ArrayUnreadable):
+                    return self._published(files.embeddings)
+        return ()
 
     def _batches(
         self,

@@ -99,10 +99,7 @@ def _urls(values: "pa.Array[Any] | None", rows: int, refused: Counter[str]) -> "
         refused["url_missing"] += rows
         return pa.nulls(rows, pa.string())
     urls, malformed = text_of(values)
-    if malformed:
-        refused["url_malformed"] += malformed
-        refused["url_missing"] -= malformed
-    urls_note(urls, refused)
+    urls_note(urls, refused, malformed=malformed)
     stored: pa.Array[Any] = pc.if_else(pc.equal(urls, ""), None, urls)
     return stored
 

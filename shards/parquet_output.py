@@ -4,7 +4,7 @@ A row has its image or is marked as failed; nothing is joined.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from shards.arrow import pc
-from shards.columns import keys_of, lenient_text_of
+from shards.columns import bytes_of, keys_of, lenient_text_of
 from shards.joined import image_signals
 from shards.metadata import Told, batch_of, rows_told, run_of
 from shards.parquet import TableFacts, TableUnreadable, table_batches, table_row
@@ -47,7 +47,7 @@ class ParquetReader(TableReader):
             return None
         if row is None or _key(row, named, index) != key:
             return None
-        images = _bytes(row.column(stored))
+        images = _images(row.column(stored))
         return images[0].as_py() if _usable(images).all() else None
 
     def _batches(
@@ -69,7 +69,7 @@ class ParquetReader(TableReader):
         for first, batch in table_batches(
             self._folder, files.table, wanted, most=rows or PICTURE_ROWS, refused=refused
         ):
-            images = _bytes(batch.column(stored))
+            images = _images(batch.column(stored))
             usable = _usable(images)
             _count(images, usable, batch.column(status) if status else None, refused)
             kept = pa.array(usable)
@@ -88,18 +88,11 @@ class ParquetReader(TableReader):
         facts = self._facts(files)
         return told.identifies or (facts is not None and image_column(facts.names) is not None)
 
-    def _look(self, files: ShardFiles) -> TableFacts | None:
-        try:
-            return failed_rows(self._folder, files.table) if files.table else None
-        except TableUnreadable:
-            return None
+    def _table_facts(self, table: str) -> TableFacts:
+        return failed_rows(self._folder, table)
 
-    def _known_refusals(self) -> Counter[str]:
-        known = super()._known_refusals()
-        for facts in self._tables.values():
-            if facts is not None and image_column(facts.names):
-                known.update(facts.failed)
-        return known
+    def _losses(self, files: ShardFiles, facts: TableFacts) -> Mapping[str, int]:
+        return facts.failed if image_column(facts.names) else super()._losses(files, facts)
 
     def _hash_signal(self, tables: Sequence[TableFacts]) -> Signal:
         return self._from_images(tables)[0]
@@ -120,14 +113,9 @@ class ParquetReader(TableReader):
         return image_signals(why, stored=False)
 
 
-def _bytes(column: "pa.Array[Any]") -> "pa.Array[Any]":
-    """The images, ``binary``; null where the column holds no bytes."""
-    if isinstance(column, pa.DictionaryArray):
-        column = column.dictionary_decode()
-    try:
-        return column.cast(pa.binary())
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
-        return pa.nulls(len(column), pa.binary())
+def _images(column: "pa.Array[Any]") -> "pa.Array[Any]":
+    """What may be images: a number is none."""
+    return bytes_of(column, pa.binary(), spelled=False)
 
 
 def _usable(images: "pa.Array[Any]") -> npt.NDArray[np.bool_]:

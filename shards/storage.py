@@ -7,12 +7,12 @@ carry before its ``@`` and after its ``?``: logs, the catalog and ``doctor`` rep
 """
 
 import hashlib
+import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import IO, Any, Final, Self, TypeVar, cast
 
 from fsspec.core import url_to_fs
@@ -115,21 +115,17 @@ def side_by_side(look: Callable[[str], _T], names: Sequence[str]) -> list[_T]:
         return list(pool.map(look, names))
 
 
-class _Remote:
+class _Remote(io.BufferedIOBase):
     """A file whose storage library has errors of its own: they come out as ``OSError``."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
 
-    @property
-    def closed(self) -> bool:
-        return bool(self._file.closed)
-
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         with _as_oserror():
-            return cast("bytes", self._file.read(size))
+            return cast("bytes", self._file.read(-1 if size is None else size))
 
-    def seek(self, offset: int, whence: int = 0) -> int:
+    def seek(self, offset: int, whence: int = 0, /) -> int:
         return cast("int", self._file.seek(offset, whence))
 
     def tell(self) -> int:
@@ -141,22 +137,9 @@ class _Remote:
     def readable(self) -> bool:
         return True
 
-    def writable(self) -> bool:
-        return False
-
     def close(self) -> None:
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        super().close()
 
 
 @contextmanager

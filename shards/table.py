@@ -13,6 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from shards.columns import bytes_of
 from shards.parquet import TableFacts, with_parquet
 from shards.storage import Folder
 from unlist.formats import Columns, find_columns
@@ -181,15 +182,7 @@ def failure(status: bytes | None) -> str | None:
 
 
 def _binary(column: "pa.ChunkedArray[Any]") -> "pa.ChunkedArray[Any]":
-    """Any column as bytes; one that holds no text (a list, a struct) as nulls."""
-    if isinstance(column.type, pa.DictionaryType):
-        column = column.cast(column.type.value_type)
-    try:
-        if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
-            column = column.cast(pa.large_string())
-        return column.cast(pa.large_binary())
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
-        return pa.chunked_array([pa.nulls(len(column), pa.large_binary())])
+    return pa.chunked_array([bytes_of(chunk) for chunk in column.chunks], pa.large_binary())
 
 
 def _strict(value: bytes) -> str | None:

@@ -4,10 +4,10 @@ What a damaged or cut-off file still gives is given; after that it reads as ende
 """
 
 import gzip
+import io
 import sys
 import zlib
-from types import TracebackType
-from typing import IO, Any, Final, Self, cast
+from typing import IO, Any, Final, cast
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -39,7 +39,7 @@ def unpacked(file: IO[bytes], name: str) -> IO[bytes]:
     return cast("IO[bytes]", Forward(inner))
 
 
-class Forward:
+class Forward(io.BufferedIOBase):
     """A stream that is read and moved forward only; seeking to its end reads it to the end.
 
     Attributes:
@@ -51,16 +51,16 @@ class Forward:
         self._inner = inner
         self._at = 0
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         """Up to ``size`` bytes, fewer at the end or where damage begins; no limit below 0."""
         parts: list[bytes] = []
-        left = size
+        left = -1 if size is None else size
         while left and (part := self._some(_CHUNK if left < 0 else min(left, _CHUNK))):
             parts.append(part)
             left = left if left < 0 else left - len(part)
         return b"".join(parts)
 
-    def seek(self, offset: int, whence: int = 0) -> int:
+    def seek(self, offset: int, whence: int = 0, /) -> int:
         """Move forward; gives where that led, which past the end is the end.
 
         Raises:
@@ -80,17 +80,7 @@ class Forward:
     def close(self) -> None:
         """Close the stream; the file below belongs to the caller."""
         self._inner.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        super().close()
 
     def _some(self, size: int) -> bytes:
         if self.broken:

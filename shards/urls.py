@@ -21,10 +21,13 @@ _SOUND: Final = (
 )
 
 
-def urls_note(urls: "pa.Array[Any]", refused: Counter[str]) -> None:
-    """Count the URLs that are missing, that no parser takes, and that are not of the web."""
-    if urls.null_count:
-        refused["url_missing"] += urls.null_count
+def urls_note(urls: "pa.Array[Any]", refused: Counter[str], *, malformed: int = 0) -> None:
+    """Count the URLs that are missing, that no parser takes, and that are not of the web.
+
+    Of those that are null, ``malformed`` were given, as bytes that are no text.
+    """
+    nulls = {"url_malformed": malformed, "url_missing": urls.null_count - malformed}
+    refused.update({code: count for code, count in nulls.items() if count})
     given = urls.drop_null()
     doubtful = given.filter(pc.invert(pc.match_substring_regex(given, _SOUND)))
     for url in doubtful.to_pylist():

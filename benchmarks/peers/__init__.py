@@ -20,7 +20,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from benchmarks import ROOT, bench_dir
@@ -74,13 +73,6 @@ def peer_python(name: str) -> Path:
             _install(folder, pins)
             (folder / _STAMP).write_text(stamp, encoding="utf-8")
     return folder / "bin" / "python"
-
-
-def peer_versions(name: str) -> dict[str, str]:
-    """What a peer's list pins: version by package."""
-    lines = (HERE / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-    pins = (line.split("#")[0].strip() for line in lines)
-    return dict(pin.split("==", 1) for pin in pins if pin)
 
 
 class Peer:
@@ -148,12 +140,7 @@ class Peer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _ask(self, function: str, arguments: dict[str, Any]) -> dict[str, Any]:

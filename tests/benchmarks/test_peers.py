@@ -95,7 +95,7 @@ def test_every_list_pins_each_package_exactly_and_has_its_worker() -> None:
         pins = [line.partition("#")[0].strip() for line in lines]
         assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins if pin)
         assert (peers.HERE / f"{name}_worker.py").is_file()
-        assert peers.peer_versions(name)
+        assert any(pins)
 
 
 def test_a_peer_without_a_list_is_refused_by_name() -> None:

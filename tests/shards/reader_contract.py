@@ -163,6 +163,30 @@ class ReaderContract:
         assert {path: path.stat().st_mtime_ns for path in folder.parent.rglob("*")} == before
 
 
+def read_dataset(
+    folder: Path, form: str, *, encoder: str = ""
+) -> tuple[list[dict[str, Any]], Counter[str]]:
+    """All rows of a dataset, and what was refused; together they are its rows."""
+    reader = open_dataset(str(folder), form, encoder=encoder)
+    rows: list[dict[str, Any]] = []
+    refused: Counter[str] = Counter()
+    total = 0
+    for shard in reader.shards():
+        total += shard.rows
+        for batch in reader.batches(shard, refused=refused):
+            rows += batch.to_pylist()
+    assert len(rows) + rows_refused(refused) == total
+    return rows, refused
+
+
+def read_by_key(folder: Path, form: str) -> tuple[dict[str, dict[str, Any]], Counter[str]]:
+    """The same, of a dataset whose keys name one row each."""
+    rows, refused = read_dataset(folder, form)
+    by_key = {row["key"]: row for row in rows}
+    assert len(by_key) == len(rows)
+    return by_key, refused
+
+
 def batches_of(reader: ShardReader) -> Iterator[pa.RecordBatch]:
     for shard in reader.shards():
         yield from reader.batches(shard, refused=Counter())

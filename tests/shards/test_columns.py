@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards.columns import digests_of, keys_of, lenient_text_of, pdqs_of, phashes_of, text_of
+from shards.columns import (
+    bytes_of,
+    digests_of,
+    keys_of,
+    lenient_text_of,
+    pdqs_of,
+    phashes_of,
+    text_of,
+)
 from shards.urls import urls_note
 
 TYPES = (
@@ -50,6 +58,30 @@ def test_text_is_what_decoding_one_by_one_gives(
     )
     lenient = [None if value is None else value.decode(errors="replace") for value in values[skip:]]
     assert lenient_text_of(whole).to_pylist() == lenient
+
+
+@given(ENTRIES, st.sampled_from(TYPES), st.sampled_from([pa.binary(), pa.large_binary()]))
+def test_bytes_are_those_that_are_stored(
+    values: list[bytes | None], kind: pa.DataType, wanted: pa.DataType
+) -> None:
+    found = bytes_of(column(values, kind), wanted)
+    assert (found.type, found.to_pylist()) == (wanted, values)
+
+
+def test_bytes_of_what_holds_none() -> None:
+    assert bytes_of(pa.array([12, None])).to_pylist() == [b"12", None]
+    assert bytes_of(pa.array([12, None]), spelled=False).to_pylist() == [None, None]
+    assert bytes_of(pa.array([["a"], ["b"]])).to_pylist() == [None, None]
+    assert bytes_of(pa.array(["a", "a", None]).dictionary_encode()).to_pylist() == [
+        b"a",
+        b"a",
+        None,
+    ]
+
+
+def test_bytes_of_one_length_that_are_no_text_cost_their_own_row() -> None:
+    text, broken = text_of(pa.array([b"ok", b"\xff\xff", None], pa.binary(2)))
+    assert (text.to_pylist(), broken) == (["ok", None, None], 1)
 
 
 def _decoded(value: bytes | None) -> str | None:

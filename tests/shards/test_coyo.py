@@ -12,7 +12,7 @@ from indexer.hashes import hash_picture
 from shards import open_dataset
 from tests.shards.factories import picture
 from tests.shards.makers import urls, write_parquet
-from tests.shards.test_laion import read
+from tests.shards.reader_contract import read_dataset
 
 PUBLISHED = (
     *("e9e90c24f1d9c674", "bac58374982e0fc7", "8374726575bc0f8a", "949d1fe559e2cc90"),
@@ -43,7 +43,7 @@ def test_a_recorded_hash_is_the_one_that_a_query_gets(tmp_path: Path) -> None:
     write_parquet(
         tmp_path / "0.parquet", {"id": list(range(8)), "url": urls(8), "image_phash": recorded}
     )
-    rows, _ = read(tmp_path, "coyo")
+    rows, _ = read_dataset(tmp_path, "coyo")
     for row, image in zip(rows, images, strict=True):
         own = int(hash_picture(image, turned=False).phash[0])
         assert (row["phash"] ^ own).bit_count() <= 2

@@ -4,6 +4,7 @@ import io
 import pickle
 import zipfile
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +22,9 @@ from tests.shards.makers import (
     write_datacomp,
     write_parquet,
 )
+from tests.shards.reader_contract import read_dataset
 
-
-def read(
-    folder: Path, form: str = "clip-retrieval", encoder: str = ""
-) -> tuple[list[dict[str, Any]], Counter[str]]:
-    reader = open_dataset(str(folder), form, encoder=encoder)
-    refused: Counter[str] = Counter()
-    rows = [
-        row
-        for shard in reader.shards()
-        for batch in reader.batches(shard, refused=refused)
-        for row in batch.to_pylist()
-    ]
-    return rows, refused
+read = partial(read_dataset, form="clip-retrieval")
 
 
 def given(rows: list[dict[str, Any]]) -> "np.ndarray[Any, Any]":
@@ -226,7 +216,7 @@ def test_datacomps_encoder_picks_the_array(
     tmp_path: Path, save: Any, encoder: str, dim: int
 ) -> None:
     write_datacomp(tmp_path, save=save)
-    rows, refused = read(tmp_path, "datacomp", encoder)
+    rows, refused = read_dataset(tmp_path, "datacomp", encoder=encoder)
     expected = [vectors(5, dim=dim, seed=shard + dim) for shard in range(2)]
     assert np.array_equal(given(rows), np.concatenate(expected))
     assert refused == {}
@@ -242,7 +232,8 @@ def test_datacomp_says_which_encoders_it_is_of(tmp_path: Path) -> None:
     embedding = facts.signals[2]
     assert not embedding.available
     assert "give ViT-B-32/openai for b32_img or ViT-L-14/openai for l14_img" in embedding.reason
-    assert all(row["embedding"] is None for row in read(tmp_path, "datacomp", "a/b")[0])
+    rows, _ = read_dataset(tmp_path, "datacomp", encoder="a/b")
+    assert all(row["embedding"] is None for row in rows)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
@@ -267,7 +258,7 @@ def test_a_damaged_member_costs_the_rows_after_the_damage(tmp_path: Path, save: 
 def test_an_npz_that_is_none_is_counted(tmp_path: Path) -> None:
     write_datacomp(tmp_path)
     (tmp_path / f"{0:032x}.npz").write_bytes(b"no zip")
-    rows, refused = read(tmp_path, "datacomp", "ViT-L-14/openai")
+    rows, refused = read_dataset(tmp_path, "datacomp", encoder="ViT-L-14/openai")
     assert (len(rows), len(given(rows))) == (10, 5)
     assert refused == {"embeddings_unreadable": 1}
 
@@ -275,7 +266,7 @@ def test_an_npz_that_is_none_is_counted(tmp_path: Path) -> None:
 def test_an_npz_without_the_array_is_counted(tmp_path: Path) -> None:
     write_datacomp(tmp_path)
     np.savez(tmp_path / f"{1:032x}.npz", b32_img=vectors(5, dim=8))
-    _, refused = read(tmp_path, "datacomp", "ViT-L-14/openai")
+    _, refused = read_dataset(tmp_path, "datacomp", encoder="ViT-L-14/openai")
     assert refused == {"embeddings_unreadable": 1}
 
 
@@ -302,5 +293,5 @@ def test_an_npz_is_unpacked_only_if_numpy_can_have_packed_it(tmp_path: Path) -> 
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_LZMA) as after:
         for name, data in members.items():
             after.writestr(name, data)
-    _, refused = read(tmp_path, "datacomp", "ViT-L-14/openai")
+    _, refused = read_dataset(tmp_path, "datacomp", encoder="ViT-L-14/openai")
     assert refused["embeddings_unreadable"] == 1

@@ -2,15 +2,17 @@
 
 import hashlib
 from collections import Counter
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from shards import NotADataset, open_dataset
 from shards.reader import MAX_IMAGE_BYTES
 from tests.shards.factories import picture, write_images
-from tests.shards.reader_contract import ReaderContract
+from tests.shards.reader_contract import ReaderContract, read_dataset
+
+rows_of = partial(read_dataset, form="images")
 
 
 class TestContract(ReaderContract):
@@ -19,18 +21,6 @@ class TestContract(ReaderContract):
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
         return write_images(tmp_path / "pictures")
-
-
-def rows_of(folder: Path) -> tuple[list[dict[str, Any]], Counter[str]]:
-    reader = open_dataset(str(folder), "images")
-    refused: Counter[str] = Counter()
-    rows = [
-        row
-        for shard in reader.shards()
-        for batch in reader.batches(shard, refused=refused)
-        for row in batch.to_pylist()
-    ]
-    return rows, refused
 
 
 def test_the_key_is_the_path_below_the_folder(tmp_path: Path) -> None:

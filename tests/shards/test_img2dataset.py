@@ -3,15 +3,14 @@
 import io
 import tarfile
 from collections import Counter
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from shards import NotADataset, open_dataset
 from shards import reader as reader_module
-from shards.reasons import rows_refused
 from tests.shards.factories import (
     Sample,
     failed,
@@ -22,7 +21,9 @@ from tests.shards.factories import (
     write_table,
     write_tar,
 )
-from tests.shards.reader_contract import ReaderContract
+from tests.shards.reader_contract import ReaderContract, read_by_key
+
+read = partial(read_by_key, form="img2dataset")
 
 
 class TestContract(ReaderContract):
@@ -45,20 +46,6 @@ class TestContractOnDamage(ReaderContract):
         cut.write_bytes(cut.read_bytes()[:-14_000])
         (folder / "00002.tar").unlink()
         return folder
-
-
-def read(folder: Path) -> tuple[dict[str, dict[str, Any]], dict[str, int]]:
-    """All rows by key, and what was refused."""
-    reader = open_dataset(str(folder), "img2dataset")
-    refused: Counter[str] = Counter()
-    rows: dict[str, dict[str, Any]] = {}
-    total = 0
-    for shard in reader.shards():
-        total += shard.rows
-        for batch in reader.batches(shard, refused=refused):
-            rows |= {row["key"]: row for row in batch.to_pylist()}
-    assert len(rows) + rows_refused(refused) == total
-    return rows, dict(refused)
 
 
 def test_rows_and_members_are_joined_on_key_whatever_their_order(tmp_path: Path) -> None:

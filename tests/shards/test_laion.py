@@ -1,8 +1,7 @@
 """LAION's tables: URLs without images, in every spelling."""
 
-from collections import Counter
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,18 +11,9 @@ import pytest
 from shards import NotADataset, open_dataset
 from tests.shards.factories import write_images
 from tests.shards.makers import urls, write_clip_retrieval, write_laion, write_parquet
+from tests.shards.reader_contract import read_dataset
 
-
-def read(folder: Path, form: str = "laion") -> tuple[list[dict[str, Any]], Counter[str]]:
-    reader = open_dataset(str(folder), form)
-    refused: Counter[str] = Counter()
-    rows = [
-        row
-        for shard in reader.shards()
-        for batch in reader.batches(shard, refused=refused)
-        for row in batch.to_pylist()
-    ]
-    return rows, refused
+read = partial(read_dataset, form="laion")
 
 
 def test_rows_go_by_their_sample_id(tmp_path: Path) -> None:

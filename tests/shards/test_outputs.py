@@ -3,6 +3,7 @@
 import gzip
 import os
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,9 @@ from tests.shards.makers import (
     write_parquet,
     write_parquet_output,
 )
+from tests.shards.reader_contract import read_by_key
 
-
-def read(folder: Path) -> tuple[dict[str, dict[str, Any]], Counter[str]]:
-    reader = open_dataset(str(folder), "img2dataset")
-    refused: Counter[str] = Counter()
-    rows: dict[str, dict[str, Any]] = {}
-    for shard in reader.shards():
-        for batch in reader.batches(shard, refused=refused):
-            rows |= {row["key"]: row for row in batch.to_pylist()}
-    return rows, refused
+read = partial(read_by_key, form="img2dataset")
 
 
 def test_the_outputs_are_told_apart_by_looking(tmp_path: Path) -> None:

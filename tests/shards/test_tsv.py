@@ -1,9 +1,8 @@
 """Tab-separated text: CC12M's, its likes, and what breaks naive readers."""
 
 import gzip
-from collections import Counter
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,22 +12,11 @@ from hypothesis import strategies as st
 from shards import NotADataset, lines, open_dataset
 from shards.lines import Block, count_lines, line_blocks, split
 from shards.unpack import zstd
+from tests.shards.reader_contract import read_dataset
 
 URL = "https://img.example.com/a.jpg"
 
-
-def read(folder: Path) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    reader = open_dataset(str(folder), "tsv")
-    refused: Counter[str] = Counter()
-    rows: list[dict[str, Any]] = []
-    total = 0
-    for shard in reader.shards():
-        total += shard.rows
-        for batch in reader.batches(shard, refused=refused):
-            rows += batch.to_pylist()
-    left_out = refused["line_too_long"] + refused["row_unreadable"]
-    assert len(rows) + left_out == total
-    return rows, {code: count for code, count in refused.items() if count}
+read = partial(read_dataset, form="tsv")
 
 
 def write(folder: Path, text: bytes | str) -> Path:
