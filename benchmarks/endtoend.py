@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +68,7 @@ def main() -> None:
     stages = _stages(service, asked)
     processes = _processes(service, asked)
     results = {"indexing": indexed, "stages": stages, "processes": processes}
-    _tell(results, asked.requests)
+    print("\n\n".join(report.table(*one) for one in tables(results)))
     report.finish(NAME, results, quick=asked.quick)
 
 
@@ -217,20 +217,29 @@ def _milestones(names: list[uuid.UUID], began: float) -> dict[str, float]:
     return reached
 
 
-def _tell(results: dict[str, Any], count: int) -> None:
-    stages = results["stages"]
-    rows = []
+def tables(results: Mapping[str, Any]) -> list[tuple[list[str], list[list[object]]]]:
+    """Headers and rows of the two tables: stage by stage, and the service's own processes."""
+    stages, runs = results["stages"], results["processes"]
+    count = stages["many"]["requests"]
+    lines: list[list[object]] = []
     for stage in STAGES:
         one, many = (stages[which]["stages"][stage] for which in ("one", "many"))
         each = many["seconds"] / count
-        rows.append([stage, one["seconds"], many["seconds"], each, one["seconds"] / each])
-    print(report.table(["stage, s", "1 request", f"{count}", "each of them", "1 : each"], rows))
-    runs = results["processes"]
-    rows = [
-        [which, run["requests"], run["seconds"], run["core_seconds"], run["peak"]["anon"] / 2**20]
-        for which, run in runs.items()
+        lines.append([stage, one["seconds"], many["seconds"], each, one["seconds"] / each])
+    return [
+        (["stage, s", "1 request", f"{count}", "each of them", "1 : each"], lines),
+        (
+            ["run", "requests", "s", "core s", "worker MiB of its own"],
+            [
+                [name, run["requests"], run["seconds"], run["core_seconds"], _own_mib(run)]
+                for name, run in runs.items()
+            ],
+        ),
     ]
-    print("\n" + report.table(["run", "requests", "s", "core s", "worker MiB of its own"], rows))
+
+
+def _own_mib(run: Mapping[str, Any]) -> float:
+    return float(run["peak"]["anon"]) / 2**20
 
 
 if __name__ == "__main__":

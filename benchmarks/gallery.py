@@ -19,7 +19,7 @@ import argparse
 import itertools
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from benchmarks.gallery_base import Base, load_base
-from indexer.hashes import QUALITY_FLOOR
+from indexer.hashes.picture import QUALITY_FLOOR
 
 CHUNK: Final = 32_768
 PART_ROWS: Final = 1_000_000
@@ -254,10 +254,18 @@ def _check_space(out: Path, needed: int) -> None:
         )
 
 
-def main() -> None:
+def _at_least_one(text: str) -> int:
+    """A count of rows. Of none come no files, and no dataset that could be added."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} rows make no gallery: ask for 1 at least.")
+    return number
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Write a gallery."""
     parser = argparse.ArgumentParser(description="Write a large gallery as clip-retrieval does.")
-    parser.add_argument("--rows", type=int, required=True)
+    parser.add_argument("--rows", type=_at_least_one, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--base", type=Path, help="default: var/bench/gallery/base.npz")
@@ -268,8 +276,8 @@ def main() -> None:
         default=("fit", "calibration", "test"),
         help="whose photos' crops: never those of a trial that is searched together with it",
     )
-    parser.add_argument("--part-rows", type=int, default=PART_ROWS)
-    options = parser.parse_args()
+    parser.add_argument("--part-rows", type=_at_least_one, default=PART_ROWS)
+    options = parser.parse_args(arguments)
     base = load_base(options.base).of(options.splits)
     began = time.perf_counter()
     write_dataset(base, options.out, options.rows, seed=options.seed, part_rows=options.part_rows)

@@ -22,8 +22,8 @@ from tqdm import tqdm
 
 from benchmarks import bench_dir
 from benchmarks.photos import Photo, Split, load_pool, split_of
-from indexer.encoder import Encoder, load_encoder
-from indexer.hashes import hash_picture
+from indexer.encoder.load import Encoder, load_encoder
+from indexer.hashes.picture import hash_picture
 
 VARIANTS: Final = 30
 STORED_SIDE: Final = 384  # what the variants are reduced to, as datasets store pictures

@@ -21,7 +21,7 @@ from benchmarks import bench_dir
 from benchmarks.peers import Peer
 from benchmarks.report import Target, finish, quick_parser, table
 from benchmarks.timing import OURS, interleaved, ratios, watched_memory
-from indexer.hamming import HammingIndex, warm_up
+from indexer.hamming.index import HammingIndex, warm_up
 
 QUERIES: Final = 256
 _CHUNK: Final = 1_000_000

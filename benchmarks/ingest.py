@@ -33,14 +33,14 @@ from benchmarks.photos import load_pool
 from benchmarks.report import Target, finish, quick_parser, table
 from benchmarks.timing import interleaved, ratios
 from indexer import DEFAULT_ENCODER
-from indexer import encoder as encoders
-from indexer.encoder_known import known_encoder
-from indexer.encoder_memory import keep_freed_memory
+from indexer.encoder import load as encoders
+from indexer.encoder.known import known_encoder
+from indexer.encoder.memory import keep_freed_memory
 from indexer.machine import cores
-from indexer.manifest import EncoderFacts
-from indexer.prepare import prepare
-from indexer.prepare_pictures import Task
-from indexer.prepare_pool import PicturePool
+from indexer.prepare.batches import prepare
+from indexer.prepare.pictures import Task
+from indexer.prepare.pool import PicturePool
+from indexer.storage.manifest import EncoderFacts
 from shards.reader import BATCH_SCHEMA
 
 _SEED: Final = 12

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from benchmarks import ROOT
+from benchmarks.kept import FOLDER, Kept
 from benchmarks.scoring import Found
 
 Mode = Literal["pictures", "withheld", "large", "large_withheld"]
@@ -53,6 +54,7 @@ class Examined:
         found: its matches by mode.
         measures: its candidates in the small dataset, the pixels of the shortlist compared.
         large_measures: likewise among the gallery's rows; empty without a gallery.
+        again: whether its costly parts had been kept by an earlier run.
     """
 
     file: str
@@ -60,6 +62,7 @@ class Examined:
     found: Mapping[Mode, tuple[Found, ...]]
     measures: tuple[Row, ...]
     large_measures: tuple[Row, ...]
+    again: bool = False
 
 
 class Product:
@@ -76,6 +79,7 @@ class Product:
         } | {
             "UNLIST_DATA_DIR": str(self.folder / "data"),
             "UNLIST_SECRET_DIR": str(self.folder / "secrets"),
+            FOLDER: str(self.folder / "evidence"),
         }
 
     def manage(self, *arguments: str) -> str:
@@ -152,21 +156,19 @@ def _examine(job: tuple[str, str, bool]) -> Examined:
     folder, file, gallery = job
     data = Path(folder, file).read_bytes()
     try:
-        fingerprint = search.photo_fingerprint(data, [ENCODER])
-        probe = search.photo_probe(data)
+        kept, small, everything = _searched(data, gallery)
     except ImageRefused as refusal:
         return Examined(file, refusal.sentence, dict.fromkeys(_modes(gallery), ()), (), ())
-    small = _hits(fingerprint, SMALL)
-    everything = [*small, *_hits(fingerprint, GALLERY)] if gallery else small
 
     def listed(hits: Sequence[Any]) -> list[Any]:
         return search.shortlist(hits, datasets={SMALL})  # the gallery holds no pictures
 
     chosen = {one.id: one for hits in (small, everything) for one in listed(hits)}
-    geometry = search.rows_verify(probe, list(chosen.values()))
+    geometry = kept.verified(data, list(chosen.values()))
 
     def seen(hits: Sequence[Any]) -> dict[Any, Any]:
-        return {one.id: geometry[one.id] for one in listed(hits) if one.id in geometry}
+        rows = (one.id for one in listed(hits))
+        return {row: geometry[row] for row in rows if geometry.get(row) is not None}
 
     found: dict[Mode, tuple[Found, ...]] = {
         "pictures": _concluded(small, seen(small)),
@@ -178,7 +180,35 @@ def _examine(job: tuple[str, str, bool]) -> Examined:
             "large_withheld": _concluded(everything, {}),
         }
     large_measures = _measured(everything, seen(everything)) if gallery else ()
-    return Examined(file, None, found, _measured(small, seen(small)), large_measures)
+    measures = _measured(small, seen(small))
+    return Examined(file, None, found, measures, large_measures, again=kept.again)
+
+
+def _searched(data: bytes, gallery: bool) -> tuple[Kept, list[Any], list[Any]]:
+    """A query's hits in the small dataset and in all, and where its evidence is kept.
+
+    Raises:
+        ImageRefused: it is no picture that is read.
+    """
+    from catalog import search  # noqa: PLC0415
+    from catalog.selectors import groups_ready  # noqa: PLC0415
+
+    groups = {name: list(groups_ready([name])) for name in (SMALL, GALLERY)[: 1 + gallery]}
+    kept = Kept.of(data, (one.manifest_sha256 for some in groups.values() for one in some))
+    if kept.hits is None:
+        fingerprint = search.photo_fingerprint(data, [ENCODER])
+        kept.keep(
+            {
+                name: [
+                    hit
+                    for group in some
+                    for hit in search.group_search(group, [fingerprint], top=TOP)
+                ]
+                for name, some in groups.items()
+            }
+        )
+    hits = kept.hits or {}
+    return kept, list(hits[SMALL]), [hit for some in hits.values() for hit in some]
 
 
 def _modes(gallery: bool) -> tuple[Mode, ...]:
@@ -186,19 +216,8 @@ def _modes(gallery: bool) -> tuple[Mode, ...]:
     return (*small, "large", "large_withheld") if gallery else small
 
 
-def _hits(fingerprint: Any, dataset: str) -> list[Any]:
-    from catalog import search  # noqa: PLC0415
-    from catalog.selectors import groups_ready  # noqa: PLC0415
-
-    return [
-        hit
-        for group in groups_ready([dataset])
-        for hit in search.group_search(group, [fingerprint], top=TOP)
-    ]
-
-
 def _concluded(hits: Sequence[Any], geometry: Mapping[Any, Any]) -> tuple[Found, ...]:
-    from indexer.evidence import conclude  # noqa: PLC0415
+    from indexer.evidence.verdict import conclude  # noqa: PLC0415
 
     return tuple(
         Found(f"{one.dataset}/{one.key}", one.score, one.kind in {"exact", "copy"})
@@ -207,7 +226,7 @@ def _concluded(hits: Sequence[Any], geometry: Mapping[Any, Any]) -> tuple[Found,
 
 
 def _measured(hits: Sequence[Any], geometry: Mapping[Any, Any]) -> tuple[Row, ...]:
-    from indexer.evidence import measured  # noqa: PLC0415
+    from indexer.evidence.verdict import measured  # noqa: PLC0415
 
     keys = {
         (hit.dataset, one.row.shard, one.row.index): one.row.key

@@ -38,7 +38,13 @@ class Task:
         """A query with its truth and what a mode found."""
         fact = self.truth["queries"][examined.file]
         copies = frozenset(f"{SMALL}/{key}" for key in fact["copies"])
-        return Asked(fact["transform"], copies, examined.found[mode])
+        related = self.related(examined.file)
+        found = tuple(one for one in examined.found[mode] if one.row not in related)
+        return Asked(fact["transform"], copies, found)
+
+    def related(self, file: str) -> frozenset[str]:
+        """Rows that are neither right nor wrong for a query."""
+        return frozenset(f"{SMALL}/{key}" for key in self.truth["queries"][file].get("related", ()))
 
     def part(self, file: str) -> str:
         """`portraits` or `photos`; of the kit's, all are photos."""

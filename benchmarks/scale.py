@@ -21,8 +21,8 @@ from benchmarks.photos import load_pool
 from benchmarks.report import Target, finish, load, quick_parser, results_dir, table
 from benchmarks.scale_fit import fitted
 from benchmarks.scale_group import Work, measure
-from indexer import layout
-from indexer.encoder import load_encoder
+from indexer.encoder.load import load_encoder
+from indexer.storage import layout
 
 NAME: Final = "scale"
 SIZES: Final = (100_000, 1_000_000)

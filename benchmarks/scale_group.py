@@ -28,12 +28,12 @@ from benchmarks.gallery_base import Base
 from benchmarks.report import machine, machine_line
 from benchmarks.scale_rows import PREPROCESSING, Rows, turned
 from benchmarks.timing import Peak, timed, watched_memory, watched_run
-from indexer.build import build_group
-from indexer.fingerprint import Fingerprint
-from indexer.group import IndexGroup
-from indexer.manifest import EncoderFacts
-from indexer.prepare import Prepared
-from indexer.views import query_views
+from indexer.group.build import build_group
+from indexer.group.index import IndexGroup
+from indexer.prepare.batches import Prepared
+from indexer.query.fingerprint import Fingerprint
+from indexer.query.views import query_views
+from indexer.storage.manifest import EncoderFacts
 
 ENCODER: Final = "scale/768"
 TOP: Final = 20

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from benchmarks.gallery import CHUNK, Chunk, chunk
 from benchmarks.gallery_base import Base
-from indexer import layout
-from indexer.fingerprint import Fingerprint
-from indexer.prepare import Prepared
+from indexer.prepare.batches import Prepared
+from indexer.query.fingerprint import Fingerprint
+from indexer.storage import layout
 from unlist.keys import KEY_BYTES, Kind, keys_from_arrow, row_keys
 
 PREPROCESSING: Final = "given"

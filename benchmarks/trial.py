@@ -7,7 +7,10 @@ ones appear in the dataset's halves of negative pairs, `stranger` ones are never
 and are what queries without a copy, collages and backdrops show. Every edit is asked for with
 stored photos and portraits, and with strangers. The layout and `truth.json` are those of the
 evaluation kit (img2dataset's webdataset form; `queries`: file -> transform and copies), with
-fields more: `label` of the photo edited, `face`, `group`.
+fields more: `photo` edited, `face`, `group`, and `related`. There are fewer ground photos than
+pairs, so that one appears in several rows, once framed, say, and once captioned. Whether such rows
+are copies of each other is a question of words: to a query they are `related`, neither right nor
+wrong.
 """
 
 import argparse
@@ -47,6 +50,7 @@ class Query:
         photo: the name of the photo edited; of a pair, the pair's.
         face: whether it is a portrait.
         copies: keys of the rows that are copies of it.
+        shows: the photos that other rows may show, too: of a pair, those drawn for it.
     """
 
     transform: str
@@ -54,6 +58,7 @@ class Query:
     photo: str
     face: bool
     copies: tuple[str, ...]
+    shows: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ class Trial:
         self._deal = deal(photos, seed)
         self._out, self._seed, self._per_edit = out, seed, per_edit
         self._rows: list[tuple[str, bytes]] = []
+        self._shown: dict[str, tuple[str, frozenset[str]]] = {}  # by row: its pair, its photos
         self._queries: list[tuple[Query, bytes, str]] = []
 
     def write(self) -> dict[str, Any]:
@@ -148,23 +154,36 @@ class Trial:
         """The query's half, without a copy; and every second time the row's own half, edited."""
         rng = random.Random(f"pair/{self._seed}/{kind}/{number}")
         # The row's half shows ground photos alone, the query's strangers, but for what they share.
-        row_half, _ = NEGATIVES[kind](self._cast(self._deal.ground, kind, number))
-        _, query_half = NEGATIVES[kind](self._cast(self._deal.strangers, kind, number))
+        of_row, of_query = set[str](), set[str]()
+        row_half, _ = NEGATIVES[kind](self._cast(self._deal.ground, kind, number, of_row))
+        _, query_half = NEGATIVES[kind](self._cast(self._deal.strangers, kind, number, of_query))
         key, name = self._row(row_half), f"{kind}-{number}"
+        self._shown[key] = name, frozenset(of_row)
         face = kind in {"same_flag", "same_studio", "same_place"}
-        query = Query(kind, "negative", name, face, ())
+        query = Query(kind, "negative", name, face, (), frozenset(of_query))
         yield query, *finish(query_half, rng)
         if number % 2 and kind not in {"gradients", "dark_frames"}:
             again = encode(row_half, "jpg", rng.randint(30, 70))
-            yield Query(kind, "negative", name, face, (key,)), *again
+            yield Query(kind, "negative", name, face, (key,), frozenset(of_row)), *again
 
-    def _cast(self, photos: Sequence[Photo], kind: str, number: int) -> Cast:
-        """The same chances for both halves of a pair, other photos."""
+    def _related(self, query: Query) -> list[str]:
+        """Rows of other pairs that show a photo which the query shows."""
+        return [
+            key
+            for key, (pair, photos) in self._shown.items()
+            if pair != query.photo and photos & query.shows
+        ]
+
+    def _cast(self, photos: Sequence[Photo], kind: str, number: int, shown: set[str]) -> Cast:
+        """The same chances for both halves of a pair, other photos; `shown` gets their names."""
         chances = random.Random(f"cast/{self._seed}/{kind}/{number}")
         draws = random.Random(f"draw/{self._seed}/{kind}/{number}")
         faces = [one for one in photos if one.face]
-        common = _drawn(self._deal.ground, random.Random(f"common/{self._seed}/{kind}/{number}"))
-        return Cast(chances, _drawn(photos, draws), _drawn(faces, draws), common)
+        turns = random.Random(f"common/{self._seed}/{kind}/{number}")
+        common = _drawn(self._deal.ground, turns, shown=shown)
+        return Cast(
+            chances, _drawn(photos, draws, shown=shown), _drawn(faces, draws, shown=shown), common
+        )
 
     def _write_shards(self) -> None:
         folder = self._out / "dataset"
@@ -182,7 +201,8 @@ class Trial:
             query, data, extension = self._queries[number]
             file = f"q{place:05d}.{extension}"
             (folder / file).write_bytes(data)
-            known[file] = asdict(query)
+            fact = asdict(query) | {"related": self._related(query)}
+            known[file] = {name: value for name, value in fact.items() if name != "shows"}
         truth = {
             "queries": known,
             "dataset_rows": len(self._rows),
@@ -223,13 +243,26 @@ def _some(photos: Sequence[Photo], face: bool, count: int, rng: random.Random) -
 
 
 def _drawn(
-    photos: Sequence[Photo], rng: random.Random, but: Photo | None = None
+    photos: Sequence[Photo],
+    rng: random.Random,
+    but: Photo | None = None,
+    shown: set[str] | None = None,
 ) -> Callable[[], Image.Image]:
-    """Draws one of the photos after the other, in random order, over and over."""
+    """Draws one of the photos after the other, in random order, over and over.
+
+    The name of each one drawn is added to `shown`.
+    """
     order = [one for one in photos if one != but]
     rng.shuffle(order)
     turns = itertools.cycle(order)
-    return lambda: next(turns).image()
+
+    def draw() -> Image.Image:
+        photo = next(turns)
+        if shown is not None:
+            shown.add(photo.name)
+        return photo.image()
+
+    return draw
 
 
 def make_trial(

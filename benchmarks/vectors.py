@@ -21,9 +21,9 @@ from benchmarks.report import Target, finish, quick_parser, table
 from benchmarks.timing import OURS, interleaved, ratios, threads, watched_run
 from benchmarks.vectors_data import write_case
 from benchmarks.vectors_index import Case
-from indexer import layout
-from indexer.group import IndexGroup
-from indexer.vectors import LISTS_FROM, VectorIndex
+from indexer.group.index import IndexGroup
+from indexer.storage import layout
+from indexer.vectors.index import LISTS_FROM, VectorIndex
 
 DEPTH: Final = 10
 _BATCHES: Final = (1, 64)

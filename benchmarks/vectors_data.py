@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.gallery import chunks
 from benchmarks.gallery_base import VARIANTS, Base, load_base
 from benchmarks.vectors_index import Case
-from indexer import layout
+from indexer.storage import layout
 
 KEPT_OUT: Final = 3
 QUERIES: Final = 1024

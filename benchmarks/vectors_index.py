@@ -16,10 +16,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from benchmarks import bench_dir
-from indexer import layout
-from indexer.build import build_group
-from indexer.manifest import EncoderFacts
-from indexer.prepare import Prepared
+from indexer.group.build import build_group
+from indexer.prepare.batches import Prepared
+from indexer.storage import layout
+from indexer.storage.manifest import EncoderFacts
 from unlist.keys import keys_from_arrow, row_keys
 
 _BLOCK: Final = 8192

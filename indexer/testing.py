@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from indexer.encoder_input import EncoderInput
+from indexer.encoder.input import EncoderInput
 
 _SIDE: Final = 8
 

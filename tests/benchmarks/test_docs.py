@@ -1,8 +1,11 @@
-"""docs/scale.md says what was measured."""
+"""docs/scale.md and docs/benchmarks.md say what was measured."""
+
+from pathlib import Path
 
 import pytest
 
-from benchmarks.report import load
+from benchmarks import targets_page
+from benchmarks.report import Target, load, save
 from benchmarks.scale_page import PAGE, SOURCE, page_in_step, parts
 from benchmarks.scale_plan import Assumptions
 
@@ -35,3 +38,22 @@ def test_what_is_assumed_is_what_is_computed_with() -> None:
     ):
         assert text in page
     assert (given.busy, given.spare) == (0.5, 0.2)
+
+
+def test_the_page_of_targets_is_in_step_with_the_results() -> None:
+    page = targets_page.PAGE.read_text(encoding="utf-8")
+    assert page == targets_page.page_in_step(page), "run: python -m benchmarks.targets_page"
+
+
+def test_a_target_is_shown_with_its_figure_and_its_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.report.RESULTS", tmp_path)
+    targets = [
+        Target("memory", 1e9, 2e9, at_least=False, unit="bytes", note="files included"),
+        Target("recall", 0.99, None),
+    ]
+    text = targets_page.shown([save("ingest", {}, targets)])
+    assert "| memory (files included) | 2,000,000,000 | ≤ 1,000,000,000 bytes | not " in text
+    assert "| recall | - | ≥ 0.99 | not measured |" in text
+    assert targets_page.shown([]) == "Not measured yet.\n"

@@ -10,7 +10,7 @@ from benchmarks.edits import Scene, decoded, finish
 from benchmarks.edits.combos import EDITS
 from benchmarks.edits.geometry import warped
 from benchmarks.edits.negatives import NEGATIVES, Cast
-from indexer.hashes import hash_picture
+from indexer.hashes.picture import hash_picture
 
 
 def picture(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:

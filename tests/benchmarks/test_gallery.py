@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from benchmarks.gallery import CHUNK, NoSpace, chunk, chunks, write_dataset
+from benchmarks.gallery import CHUNK, NoSpace, chunk, chunks, main, write_dataset
 from benchmarks.gallery_base import VARIANTS, Base, variants
 from benchmarks.photos import split_of
-from indexer.hashes import QUALITY_FLOOR
+from indexer.hashes.picture import QUALITY_FLOOR
 
 PHOTOS, CROPS, DIM = 6, 5, 32
 
@@ -112,3 +112,16 @@ def test_variants_are_the_photo_and_repeatable_crops_of_it() -> None:
     assert all(max(one.size) <= 384 for one in first)
     for one, same in zip(first, again, strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(same))
+
+
+@pytest.mark.parametrize("option", ["--rows", "--part-rows"])
+@pytest.mark.parametrize("count", ["0", "-1"])
+def test_a_gallery_of_no_rows_is_refused_in_a_sentence(
+    option: str, count: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "gallery"
+    with pytest.raises(SystemExit) as refused:
+        main(["--rows", "10", "--out", str(out), option, count])
+    assert refused.value.code == 2
+    assert f"{count} rows make no gallery: ask for 1 at least." in capsys.readouterr().err
+    assert not out.exists()

@@ -13,7 +13,7 @@ from benchmarks.scale import PARTS, by_part, part_of, points_table, targets
 from benchmarks.scale_fit import fitted, growth, line
 from benchmarks.scale_plan import Assumptions, plan
 from benchmarks.scale_rows import Rows, turned
-from indexer import layout
+from indexer.storage import layout
 from unlist.keys import KEY_BYTES, row_key
 
 POINT: Mapping[str, Any] = {

@@ -40,14 +40,19 @@ def test_nobody_plays_two_parts(photos: list[Photo]) -> None:
     assert deal(photos, 2) != parts
 
 
-def test_a_trial_is_written_with_its_truth(photos: list[Photo], tmp_path: Path) -> None:
-    truth = Trial(photos, tmp_path / "trial", seed=1, per_edit=1).write()
-    stored = json.loads((tmp_path / "trial" / "truth.json").read_text())
-    assert len(stored["queries"]) == len(truth["queries"])
+@pytest.fixture(scope="module")
+def trial(photos: list[Photo], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trials") / "trial"
+    Trial(photos, folder, seed=1, per_edit=1).write()
+    return folder
+
+
+def test_a_trial_is_written_with_its_truth(photos: list[Photo], trial: Path) -> None:
+    stored = json.loads((trial / "truth.json").read_text())
     keys = set(stored["dataset_keys"])
-    with tarfile.open(tmp_path / "trial" / "dataset" / "00000.tar") as tar:
+    with tarfile.open(trial / "dataset" / "00000.tar") as tar:
         assert {name.removesuffix(".jpg") for name in tar.getnames() if "jpg" in name} == keys
-    assert pq.read_table(tmp_path / "trial" / "dataset" / "00000.parquet").num_rows == len(keys)
+    assert pq.read_table(trial / "dataset" / "00000.parquet").num_rows == len(keys)
     asked = stored["queries"].values()
     assert {one["transform"] for one in asked} == {"plain", *EDITS, *NEGATIVES}
     assert all(set(one["copies"]) <= keys for one in asked)
@@ -55,6 +60,18 @@ def test_a_trial_is_written_with_its_truth(photos: list[Photo], tmp_path: Path) 
     for one in asked:
         if one["group"] != "negative":
             assert (one["photo"] in strangers) == (not one["copies"])
+            assert not one["related"]
+    assert not any(set(one["copies"]) & set(one["related"]) for one in asked)
+
+
+def test_rows_that_show_the_same_ground_photo_are_related(trial: Path) -> None:
+    truth = json.loads((trial / "truth.json").read_text())
+    pairs = [one for one in truth["queries"].values() if one["group"] == "negative"]
+    # Some three ground photos are all that the rows of framed and captioned pairs can show.
+    framed = [one for one in pairs if one["transform"] == "same_frame" and one["copies"]]
+    assert framed
+    assert all(one["related"] for one in framed)
+    assert not any(one["related"] for one in pairs if one["transform"] in {"gradients", "charts"})
 
 
 def example() -> tuple[Task, list[Examined]]:
@@ -86,6 +103,15 @@ def test_candidates_carry_their_label() -> None:
     assert {line["photo"] for line in lines} == {"p"}
     assert lines[1]["pixels"] == {"b": 2.0}
     assert lines[0]["pixels"] is None
+
+
+def test_a_related_row_is_neither_right_nor_wrong() -> None:
+    task, examined = example()
+    task.truth["queries"]["q1.jpg"]["related"] = ["1"]
+    assert scored(task, examined)["withheld"]["all"]["false_copy_rate"] == 0
+    assert scored(task, examined)["withheld"]["all"]["queries_without"] == 1
+    task.truth["queries"]["q0.jpg"]["related"] = ["2"]
+    assert len(list(candidate_lines(task, examined))) == 1
 
 
 def test_withheld_pictures_come_back(tmp_path: Path) -> None:

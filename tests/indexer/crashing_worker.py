@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
-from indexer import prepare_worker
-from indexer.prepare_pictures import Task, pictures_prepare
+from indexer.prepare import worker as prepare_worker
+from indexer.prepare.pictures import Task, pictures_prepare
 
 DEADLY = b"deadly"
 ENDLESS = b"endless"

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer import digests
-from indexer.digests import PAGE, PER_PAGE, DigestIndex
-from indexer.digests_sort import sort_pairs
-from indexer.mapped import IndexDamaged
+from indexer.digests import index as digests
+from indexer.digests.index import PAGE, PER_PAGE, DigestIndex
+from indexer.digests.sort import sort_pairs
+from indexer.storage.mapped import IndexDamaged
 
 
 def keys(*values: bytes) -> np.ndarray:

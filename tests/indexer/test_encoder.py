@@ -11,16 +11,18 @@ import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image, ImageOps
 
-from indexer import DEFAULT_ENCODER, encoder, encoder_known
-from indexer.encoder import (
+from indexer import DEFAULT_ENCODER
+from indexer.encoder import known as encoder_known
+from indexer.encoder import load as encoder
+from indexer.encoder.input import Fit
+from indexer.encoder.load import (
     DeferredEncoder,
     Encoder,
     EncoderUnavailable,
     encoder_facts,
     load_encoder,
 )
-from indexer.encoder_input import Fit
-from indexer.encoder_torch import OpenClipEncoder, Placement, fold_norms, input_of
+from indexer.encoder.tower import OpenClipEncoder, Placement, fold_norms, input_of
 from tests.indexer.pictures import picture
 
 
@@ -196,4 +198,4 @@ def test_other_weights_are_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_config_lies_beside_the_code() -> None:
-    assert (Path(encoder.__file__).parent / "configs" / "efficientnet-lite0.json").is_file()
+    assert (Path(encoder.__file__).parents[1] / "configs" / "efficientnet-lite0.json").is_file()

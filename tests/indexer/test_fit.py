@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from indexer.calibration import Calibration, probability
+from indexer.evidence.calibration import Calibration, probability
+from indexer.evidence.measures import FINGERPRINTS, PIXELS
 from indexer.fit import TableInvalid, expected_calibration_error, fit, main
-from indexer.measures import FINGERPRINTS, PIXELS
 
 
 def line(number: int, **changes: Any) -> str:
@@ -32,8 +32,8 @@ def test_the_odds_that_made_the_table_come_out() -> None:
     pixels = Calibration.from_json(json.dumps(made)).pixels
     assert pixels.constant == pytest.approx(-6, abs=1)
     assert pixels.weights["agreement"] == pytest.approx(12, abs=2)
-    assert made["fitted_on"]["held_out"]["pixels"]["ece"] < 0.05
-    assert made["fitted_on"]["queries"] == 2000
+    assert made["fitted_on"]["pixels"]["held_out"]["ece"] < 0.05
+    assert made["fitted_on"]["pixels"]["queries"] == 2000
 
 
 def test_what_says_nothing_weighs_nothing_and_nothing_weighs_less() -> None:
@@ -49,7 +49,7 @@ def test_the_same_table_gives_the_same_calibration() -> None:
 
 def test_candidates_without_pixels_are_fitted_by_fingerprints_alone() -> None:
     table = TABLE[:1000] + [line(number, pixels=None) for number in range(1000, 2000)]
-    assert fit(table, note="")["fitted_on"]["held_out"]["pixels"]["queries"] < 600
+    assert fit(table, note="")["fitted_on"]["pixels"]["held_out"]["queries"] < 600
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,14 @@ def test_the_command_writes_the_calibration(tmp_path: Path) -> None:
     (tmp_path / "table.jsonl").write_text("\n".join(TABLE))
     out = tmp_path / "calibration.json"
     main([str(tmp_path / "table.jsonl"), "--out", str(out), "--note", "made up"])
-    assert Calibration.from_json(out.read_text()).fitted_on["note"] == "made up"
+    both = Calibration.from_json(out.read_text())
+    assert both.fitted_on["fingerprints"]["note"] == "made up"
+    (tmp_path / "other.jsonl").write_text("\n".join(TABLE[:1000]))
+    main([str(tmp_path / "other.jsonl"), "--out", str(out), "--only", "fingerprints"])
+    one = Calibration.from_json(out.read_text())
+    assert one.pixels == both.pixels
+    assert one.fingerprints != both.fingerprints
+    assert one.fitted_on["pixels"]["note"] == "made up"
 
 
 def test_calibration_error_is_the_gap_between_what_was_said_and_what_was_so() -> None:

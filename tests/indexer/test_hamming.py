@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer import hamming, hamming_kernels, hamming_native
-from indexer.hamming import SCAN_ROWS, HammingIndex, least_distances, warm_up
-from indexer.hamming_plan import Bands, cheapest, masks, within
-from indexer.mapped import IndexDamaged
+from indexer.hamming import index as hamming
+from indexer.hamming import kernels as hamming_kernels
+from indexer.hamming import native as hamming_native
+from indexer.hamming.index import SCAN_ROWS, HammingIndex, least_distances, warm_up
+from indexer.hamming.plan import Bands, cheapest, masks, within
+from indexer.storage.mapped import IndexDamaged
 
 VECTORS = Path(__file__).parents[3] / "shared" / "vectors" / "pdq"
 Pairs = list[tuple[int, int, int]]

@@ -12,10 +12,10 @@ from PIL import Image
 
 from indexer import PDQ_RADIUS
 from indexer.decode import decode, decode_sized
-from indexer.hashes import MAX_PIXELS, QUALITY_FLOOR, bounded, hash_picture, phash_codes
-from indexer.hashes_luma import luma_of
-from indexer.hashes_phash import phash_reduced
-from indexer.prepare_pictures import DECODED_SIDE
+from indexer.hashes.luma import luma_of
+from indexer.hashes.phash import phash_reduced
+from indexer.hashes.picture import MAX_PIXELS, QUALITY_FLOOR, bounded, hash_picture, phash_codes
+from indexer.prepare.pictures import DECODED_SIDE
 from tests.indexer.pictures import encoded, picture
 
 

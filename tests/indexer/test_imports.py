@@ -13,10 +13,10 @@ HEAVY = {"torch", "faiss", "cv2", "imagehash", "pdqhash", "open_clip", "timm", "
     [
         ("indexer", HEAVY | {"numpy", "PIL"}),
         ("indexer.decode", HEAVY),
-        ("indexer.evidence", HEAVY),
-        ("indexer.hits", HEAVY),
-        ("indexer.fingerprint", {"torch", "faiss", "cv2", "open_clip", "timm", "django"}),
-        ("indexer.group", {"torch", "cv2", "open_clip", "timm", "django"}),
+        ("indexer.evidence.verdict", HEAVY),
+        ("indexer.evidence.hits", HEAVY),
+        ("indexer.query.fingerprint", {"torch", "faiss", "cv2", "open_clip", "timm", "django"}),
+        ("indexer.group.index", {"torch", "cv2", "open_clip", "timm", "django"}),
     ],
 )
 def test_a_module_brings_in_no_more_than_it_needs(module: str, unwanted: set[str]) -> None:

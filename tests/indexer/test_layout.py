@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.layout import ArrayWriter, RowMap, map_path
-from indexer.mapped import map_array
+from indexer.storage.layout import ArrayWriter, RowMap, map_path
+from indexer.storage.mapped import map_array
 
 
 @pytest.mark.parametrize("parts", [[], [0], [3], [1, 0, 99_999, 7]])

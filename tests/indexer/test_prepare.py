@@ -14,13 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from indexer import layout, prepare_pool
 from indexer.decode import decode
-from indexer.hashes import hash_picture
-from indexer.manifest import EncoderFacts, EncoderMismatch
-from indexer.prepare import Prepared, prepare
-from indexer.prepare_pictures import CRASHED, Task, pictures_prepare
-from indexer.prepare_pool import PicturePool, WorkerUnavailable
+from indexer.hashes.picture import hash_picture
+from indexer.prepare import pool as prepare_pool
+from indexer.prepare.batches import Prepared, prepare
+from indexer.prepare.pictures import CRASHED, Task, pictures_prepare
+from indexer.prepare.pool import PicturePool, WorkerUnavailable
+from indexer.storage import layout
+from indexer.storage.manifest import EncoderFacts, EncoderMismatch
 from indexer.testing import ThumbnailEncoder
 from tests.indexer.crashing_worker import DEADLY, ENDLESS
 from tests.indexer.pictures import batch, encoded, picture, row

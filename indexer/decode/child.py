@@ -1,0 +1,134 @@
+"""The process that decodes: it may read its standard input, write its output, and nothing else.
+
+A process is forked for each picture from one that has loaded the decoders and has never seen a
+picture; it waits for its picture already, so that nobody waits for it. What always holds once it
+has one: it can open no file and no socket (RLIMIT_NOFILE is 0), it has no environment, no secret
+and no other descriptor, its memory and its time are bounded, and it ends with that picture. When
+one dies of a picture the whole ends too, so that its output never goes on after a broken answer.
+"""
+
+import os
+import resource
+import struct
+import sys
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Final
+
+from PIL import Image
+
+from indexer.decode.here import Decoded, decode_here, pixels_decode
+from indexer.decode.rules import FORMATS, MAX_BYTES, ImageRefused
+
+# What is asked: whether pixels are wanted, the `side` of `decode` (0: none), the file's length.
+QUESTION: Final = struct.Struct(">BIQ")
+# What is answered: taken, the upright width and height of the pixels, and of the picture in full.
+TAKEN: Final = struct.Struct(">BIIII")
+REFUSED: Final = struct.Struct(">BB")
+MEMORY: Final = 640 * 1024 * 1024
+"""Above what the process has when it begins. A legal picture of 40 megapixels, stored as a
+progressive JPEG, takes 400 MB in libjpeg and Pillow; all others stay below 300."""
+CPU_SECONDS: Final = 8
+_ENDED: Final = 77
+
+
+def main(memory: int) -> None:
+    """Fork a process for each picture until the input ends.
+
+    Args:
+        memory: what each may use, in bytes, above what it has when it begins.
+    """
+    source, sink = _pipes()
+    decoders_load()
+    confine(memory)
+    while True:
+        child = os.fork()
+        if child == 0:
+            _child(source, sink)
+        _, status = os.waitpid(child, 0)
+        if status != 0:  # the input ended, or it died of its picture
+            os._exit(0)
+
+
+def _pipes() -> tuple[IO[bytes], IO[bytes]]:
+    """Take input and output for the protocol alone: what a library prints goes nowhere."""
+    source, sink = os.dup(0), os.dup(1)
+    os.dup2(2, 0)
+    os.dup2(2, 1)
+    return os.fdopen(source, "rb", buffering=0), os.fdopen(sink, "wb", buffering=0)
+
+
+def decoders_load() -> None:
+    """Decode a small picture of each format: no module can be loaded later."""
+    Image.init()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name in FORMATS:
+        for mode in ("RGB", "L", "P"):
+            out = BytesIO()
+            try:
+                Image.new("RGB", (16, 16)).convert(mode).save(out, name, exif=exif)
+            except (OSError, ValueError, KeyError):  # not every format has every mode
+                continue
+            decode_here(out.getvalue())
+    out = BytesIO()
+    Image.new("I;16", (16, 16)).save(out, "PNG")
+    decode_here(out.getvalue())
+
+
+def confine(memory: int) -> None:
+    """Give up files, sockets and memory above the bound, for this process and its children."""
+    statm = Path("/proc/self/statm")
+    if statm.exists():  # elsewhere the operating system bounds no address space
+        memory += int(statm.read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    for limit in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE):
+        resource.setrlimit(limit, (0, 0))
+
+
+def _child(source: IO[bytes], sink: IO[bytes]) -> None:
+    """Answer one question and end."""
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    question = _exactly(source, QUESTION.size)
+    pixels, side, length = QUESTION.unpack(question)
+    data = _exactly(source, min(length, MAX_BYTES))
+    try:
+        decoded = pixels_decode(data, side=side or None)
+    except ImageRefused as refusal:
+        reason = refusal.reason.encode()
+        _write(sink, REFUSED.pack(1, len(reason)) + reason)
+        os._exit(0)
+    if pixels:
+        _pixels_write(sink, decoded)
+    else:
+        _write(sink, TAKEN.pack(0, *decoded.full, *decoded.full))
+    os._exit(0)
+
+
+def _pixels_write(sink: IO[bytes], decoded: Decoded) -> None:
+    _write(sink, TAKEN.pack(0, *decoded.size, *decoded.full))
+    try:
+        for strip in decoded.strips():
+            _write(sink, strip.tobytes())
+    except ImageRefused:  # too late to say so: the one who asked sees that pixels are missing
+        os._exit(_ENDED)
+
+
+def _exactly(source: IO[bytes], length: int) -> bytes:
+    data = bytearray()
+    while len(data) < length:
+        part = source.read(min(length - len(data), 1 << 20))
+        if not part:
+            os._exit(_ENDED)
+        data += part
+    return bytes(data)
+
+
+def _write(sink: IO[bytes], data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[sink.write(view) :]
+
+
+if __name__ == "__main__":
+    sys.exit("This is started by indexer.decode.pool.")

@@ -1,0 +1,1 @@
+"""Exact look-up: row keys of URLs and digests -> rows."""

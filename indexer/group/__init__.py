@@ -1,0 +1,1 @@
+"""One index directory (a group): built once, opened for searching ever after."""

@@ -1,0 +1,1 @@
+"""Dataset rows become all that an index is built from: digests, hashes, embeddings."""

@@ -1,0 +1,1 @@
+"""Nearest embeddings by cosine, over half-precision vectors that stay on disk."""
