@@ -56,7 +56,7 @@ def match_records(
         yield from map(match, names)
         return
     with _one_thread_each(), _pool(workers) as pool:
-        yield from pool.map(match, names, chunksize=4)
+        yield from pool.map(match, names)
 
 
 @contextmanager

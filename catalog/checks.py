@@ -66,8 +66,8 @@ def _failed(group: Group) -> CheckMessage:
 
 def _ready_findings(groups: Iterable[Group], *, deep: bool) -> Iterator[CheckMessage]:
     try:
-        from indexer.group import IndexGroup  # noqa: PLC0415  # faiss
-        from indexer.manifest import GroupUnreadable  # noqa: PLC0415  # with it
+        from indexer.group.index import IndexGroup  # noqa: PLC0415  # faiss
+        from indexer.storage.manifest import GroupUnreadable  # noqa: PLC0415  # with it
     except ImportError as error:
         yield Error(
             f"This process cannot search: {error}.",
@@ -138,7 +138,7 @@ def _encoder_findings() -> Iterator[CheckMessage]:
         return
     for name in sorted({settings.UNLIST.encoder, *encoders_in_use()}):
         try:
-            from indexer.encoder import EncoderUnavailable, load_encoder  # noqa: PLC0415  # torch
+            from indexer.encoder.load import EncoderUnavailable, load_encoder  # noqa: PLC0415  # torch
         except ImportError as error:
             yield Error(
                 f"No encoder can be loaded: {error}.",

@@ -23,11 +23,11 @@ from django.utils import timezone
 from catalog.leases import LEASE, lease_claim, lease_free, lease_kept
 from catalog.models import Dataset, Group
 from catalog.planning import groups_reopen, shard_record
-from indexer.build import build_group
-from indexer.encoder_known import DeferredEncoder, EncoderUnavailable
-from indexer.group import IndexGroup
-from indexer.manifest import EncoderFacts, GroupManifest, GroupUnreadable
-from indexer.prepare import prepare
+from indexer.encoder.known import DeferredEncoder, EncoderUnavailable
+from indexer.group.build import build_group
+from indexer.group.index import IndexGroup
+from indexer.prepare.batches import prepare
+from indexer.storage.manifest import EncoderFacts, GroupManifest, GroupUnreadable
 from shards import NotADataset, ShardFacts, ShardReader, UnknownFormat, open_dataset
 
 _log = logging.getLogger(__name__)

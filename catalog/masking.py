@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.models import Dataset, Group, indexes_path
-from indexer.group import IndexGroup
-from indexer.manifest import GroupUnreadable
+from indexer.group.index import IndexGroup
+from indexer.storage.manifest import GroupUnreadable
 from unlist.durable import file_write
 from unlist.keyfile import KeyFileInvalid, keyfile_read, keyfile_write
 from unlist.keys import Keys

@@ -14,17 +14,17 @@ from typing import Any, Literal
 from catalog.indexing import group_mark_failed
 from catalog.masking import rows_masked
 from catalog.models import Group
-from catalog.pictures import row_picture
+from catalog.pictures import row_pictures
 from catalog.selectors import datasets_pictured, encoders_in_use, groups_ready
 from indexer.decode import ImageRefused
-from indexer.encoder import Encoder, load_encoder
-from indexer.evidence import Match, RowId, Shortlisted, conclude, shortlist
-from indexer.fingerprint import Fingerprint, fingerprint_photo, photo_probe
-from indexer.geometry import Geometry, Probe, verify
-from indexer.group import IndexGroup
-from indexer.hits import GroupHits
-from indexer.manifest import EncoderMismatch, GroupUnreadable
-from indexer.mapped import IndexDamaged
+from indexer.encoder.load import Encoder, load_encoder
+from indexer.evidence.hits import GroupHits
+from indexer.evidence.verdict import Match, RowId, Shortlisted, conclude, shortlist
+from indexer.geometry.verify import Geometry, Probe, verify
+from indexer.group.index import IndexGroup
+from indexer.query.fingerprint import Fingerprint, fingerprint_photo, photo_probe
+from indexer.storage.manifest import EncoderMismatch, GroupUnreadable
+from indexer.storage.mapped import IndexDamaged
 
 __all__ = [
     "MatchRecord",
@@ -47,6 +47,7 @@ class MatchRecord:
     error: str | None = None
     matches: list[Match] = field(default_factory=list)
     flags: tuple[str, ...] = ()
+    near: int = 0  # rows that share a digest or lie within the hashes' radii, listed or not
 
     def as_json(self, image: str) -> dict[str, Any]:
         """One line of what ``match_images`` writes, for the file name ``image``."""
@@ -55,6 +56,7 @@ class MatchRecord:
             "status": self.status,
             "error": self.error,
             "flags": list(self.flags),
+            "near": self.near,
             "matches": [match_as_json(match) for match in self.matches],
         }
 
@@ -97,7 +99,8 @@ def match_photo(
     worth_reading = shortlist(hits, datasets=datasets_pictured())
     geometry = rows_verify(photo_probe(data), worth_reading) if worth_reading else {}
     matches = conclude(hits, top=top, geometry=geometry)
-    return MatchRecord("ok", matches=matches, flags=fingerprint.flags)
+    near = sum(hit.near for hit in hits)
+    return MatchRecord("ok", matches=matches, flags=fingerprint.flags, near=near)
 
 
 def photo_fingerprint(data: bytes, encoders: Collection[str]) -> Fingerprint:
@@ -143,14 +146,13 @@ def rows_verify(probe: bytes, rows: Sequence[Shortlisted]) -> dict[RowId, Geomet
         ProbeInvalid: the probe is something else.
     """
     query = Probe.read(probe)
-    found = ((row.id, _geometry(query, row)) for row in rows)
-    return {row: geometry for row, geometry in found if geometry is not None}
-
-
-def _geometry(query: Probe, one: Shortlisted) -> Geometry | None:
-    row = one.row
-    stored = row_picture(one.dataset, row.shard, row.key, row.index, row.offset)
-    return None if stored is None else verify(query, stored)
+    pictures = row_pictures(one.place for one in rows)
+    found = {
+        one.id: verify(query, stored)
+        for one, stored in zip(rows, pictures, strict=True)
+        if stored is not None
+    }
+    return {row: geometry for row, geometry in found.items() if geometry is not None}
 
 
 @lru_cache(maxsize=256)

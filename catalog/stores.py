@@ -17,6 +17,8 @@ from catalog.models import WorkerStore
 REST: Final = "default"
 """The queue of all that needs no store: fingerprints, conclusions, retention. Whoever serves the
 store of that name, whether or not a dataset lies there, serves the queue too."""
+STAFF: Final = "staff"
+"""The queue of what needs the reviewers' private key; workers of the staff role take from it."""
 PERSON: Final = 0
 """Message priority of what a person waits for; the lowest number is taken first."""
 BATCH: Final = 6

@@ -168,18 +168,40 @@ def verify_proof_command(proof: Any, cache: Path | None) -> None:
     """Check a proof that a release lists an entry, without the service.
 
     Exit 0: it holds; prints the release and its day.  Exit 2: it does not; says why.  Where that
-    very release is in the cache, the proof is also compared with its signed manifest.
+    very release is in the cache, the proof is also compared with its signed manifest.  A file with
+    several proofs, as the service hands them out, holds if each of them does.
     """
     try:
-        content = json.load(proof)
-        entry = proof_verify(content)
-        signed = _compared(content["manifest"], entry, cache or default_cache())
+        proven = [_checked(one, cache or default_cache()) for one in _proofs(json.load(proof))]
     except ProofInvalid as error:
         _refuse(INVALID, error)
     except ValueError as error:
         _refuse(INVALID, f"This is not a proof, for it is not JSON ({error}).")
     except RecursionError:
         _refuse(INVALID, "This is not a proof: it is nested deeper than any proof is.")
+    for entry, signed in proven:
+        _proven(entry, signed)
+
+
+def _checked(content: Any, cache: Path) -> tuple[ProvenEntry, bool]:
+    entry = proof_verify(content)
+    return entry, _compared(content["manifest"], entry, cache)
+
+
+def _proofs(content: Any) -> list[Any]:
+    """Return the proofs of a file: of one, or of a service's answer with all of a request's.
+
+    Raises:
+        ProofInvalid: it is such an answer, and there is none in it.
+    """
+    if not isinstance(content, dict) or not isinstance(content.get("proofs"), list):
+        return [content]
+    if not content["proofs"]:
+        raise ProofInvalid("There is no proof in this file.")
+    return list(content["proofs"])
+
+
+def _proven(entry: ProvenEntry, signed: bool) -> None:
     click.echo(
         f"The proof holds: release {entry.release} of {entry.list}, made {entry.created_on}, "
         f"lists this {entry.kind} key ({entry.value.hex()})."

@@ -60,6 +60,10 @@ class ReleaseTree:
             for key in keys.tolist():
                 self._places[kind, key] = len(self._places)
 
+    def holds(self, kind: str, key: bytes) -> bool:
+        """Whether the release lists an entry."""
+        return (kind, key) in self._places
+
     def proof(self, kind: str, key: bytes) -> dict[str, Any]:
         """The proof for one entry, ready for JSON.
 

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from catalog.models import Dataset, Group
 from catalog.selectors import datasets_covered, encoders_in_use, groups_ready
-from indexer.manifest import EncoderFacts
+from indexer.storage.manifest import EncoderFacts
 from tests.shards.factories import write_images
 from tests.shards.makers import (
     MAKERS,
@@ -75,7 +75,7 @@ def test_every_form_is_taken_in(
         options["encoder"] = encoder or "ViT-B-16/openai"
         dim = 12 if encoder else 16
         monkeypatch.setattr(
-            "indexer.encoder.encoder_facts", lambda name: EncoderFacts(name, "", dim)
+            "indexer.encoder.load.encoder_facts", lambda name: EncoderFacts(name, "", dim)
         )
     call_command("add_dataset", "sample", **options)
     dataset = Dataset.objects.get()

@@ -22,7 +22,7 @@ from catalog.planning import groups_plan
 from catalog.slots import index_slot
 from catalog.stores import stores_announce
 from catalog.watching import NobodyIndexes, Watch
-from indexer.build import build_group
+from indexer.group.build import build_group
 from tests.shards.factories import samples, write_shard
 
 pytestmark = pytest.mark.django_db

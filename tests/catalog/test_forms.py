@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 
 from catalog.models import Dataset, Group
-from indexer.group import IndexGroup
+from indexer.group.index import IndexGroup
 from tests.shards.makers import MAKERS, write_clip_retrieval
 
 pytestmark = pytest.mark.django_db

@@ -12,8 +12,8 @@ from django.core.management import CommandError, call_command
 from catalog.locks import indexing_lock
 from catalog.models import Dataset, Group
 from catalog.selectors import datasets_covered
-from indexer.build import build_group
-from indexer.prepare import prepare
+from indexer.group.build import build_group
+from indexer.prepare.batches import prepare
 from shards import ShardFacts, ShardReader, open_dataset
 from tests.shards.factories import Sample, samples, write_dataset, write_shard
 

@@ -10,9 +10,9 @@ from django.core.management import CommandError, call_command
 from catalog.masking import keys_mask, keys_unmask, masked_path, rows_masked
 from catalog.models import Dataset, Group
 from catalog.search import group_search, match_photo, photo_fingerprint
-from indexer.fingerprint import fingerprint_url
-from indexer.group import IndexGroup
-from indexer.manifest import GroupUnreadable
+from indexer.group.index import IndexGroup
+from indexer.query.fingerprint import fingerprint_url
+from indexer.storage.manifest import GroupUnreadable
 from tests.catalog.test_search import altered
 from tests.shards.factories import picture
 from unlist.keyfile import keyfile_write

@@ -8,8 +8,8 @@ from django.core.management import call_command
 
 from catalog.models import Group
 from catalog.search import group_search, match_photo
-from indexer.fingerprint import fingerprint_url
-from indexer.manifest import MANIFEST_FILE, SCHEMA, GroupUnreadable
+from indexer.query.fingerprint import fingerprint_url
+from indexer.storage.manifest import MANIFEST_FILE, SCHEMA, GroupUnreadable
 from tests.catalog.test_search import altered
 
 pytestmark = pytest.mark.django_db

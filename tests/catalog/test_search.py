@@ -4,6 +4,8 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from catalog.models import Dataset, Group
-from catalog.pictures import row_picture
+from catalog.pictures import row_picture, row_pictures
 from catalog.search import (
     group_search,
     match_photo,
@@ -22,7 +24,7 @@ from catalog.search import (
     rows_verify,
     shortlist,
 )
-from indexer.manifest import EncoderMismatch, GroupUnreadable
+from indexer.storage.manifest import EncoderMismatch, GroupUnreadable
 from tests.shards.factories import picture, write_tar
 
 pytestmark = pytest.mark.django_db
@@ -66,7 +68,7 @@ def test_a_copy_is_found_with_its_row_and_evidence(indexed: Path) -> None:
     assert 0 <= best["score"] <= 1
     assert set(best["evidence"]) == {
         *("digest", "pdq", "phash", "cosine"),
-        *("inliers", "agreement", "overlap", "mirrored", "basis"),
+        *("inliers", "agreement", "overlap", "mirrored", "basis", "box"),
     }
     assert best["evidence"]["basis"] == "pixels"
     assert best["evidence"]["inliers"] is not None
@@ -75,7 +77,7 @@ def test_a_copy_is_found_with_its_row_and_evidence(indexed: Path) -> None:
 def test_a_match_without_readable_pictures_says_that_it_rests_on_fingerprints(
     indexed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("catalog.search.row_picture", lambda *_row: None)
+    monkeypatch.setattr("catalog.search.row_pictures", lambda rows: [None for _ in rows])
     best = match_photo(altered(2), datasets=["sample"], top=5).matches[0]
     assert (best.key, best.kind) == ("000000002", "copy")
     assert (best.evidence.basis, best.evidence.inliers) == ("fingerprints", None)
@@ -95,6 +97,16 @@ def test_only_rows_whose_pictures_can_be_read_are_verified(indexed: Path) -> Non
     assert verified[first.id].mirrored
 
 
+def test_a_shortlist_looks_its_dataset_up_once(
+    indexed: Path, django_assert_num_queries: Callable[[int], AbstractContextManager[Any]]
+) -> None:
+    match = match_photo(altered(2)).matches[0]
+    place = ("sample", match.shard, match.key, match.index, match.offset)
+    with django_assert_num_queries(2):
+        pictures = list(row_pictures([place, ("gone", *place[1:]), place, place]))
+    assert pictures == [picture(2), None, picture(2), picture(2)]
+
+
 def test_only_the_named_datasets_are_searched(indexed: Path) -> None:
     assert match_photo(altered(2), datasets=["other"]).matches == []
     assert match_photo(altered(2), datasets=None).matches != []
@@ -112,7 +124,7 @@ def test_lines_come_in_the_order_of_names_and_say_what_was_rejected(
     ]
     assert [record["status"] for record in records] == ["rejected", "ok", "rejected", "rejected"]
     for record in records:
-        assert set(record) == {"image", "status", "error", "flags", "matches"}
+        assert set(record) == {"image", "status", "error", "flags", "near", "matches"}
         assert (record["error"] is None) == (record["status"] == "ok")
         assert len(record["matches"]) <= 3
     assert records[1]["matches"][0]["key"] == "000000002"

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from indexer.hashes import hash_picture
+from indexer.hashes.picture import hash_picture
 from shards import open_dataset
 from tests.shards.factories import picture
 from tests.shards.makers import urls, write_parquet

@@ -169,6 +169,20 @@ def test_verify_proof(proof: Path, pulled: Path, tmp_path: Path) -> None:
     assert "follows from pulling that release" in result.stdout
 
 
+def test_a_file_with_several_proofs_holds_if_each_does(proof: Path, pulled: Path) -> None:
+    words = ("verify-proof", proof, "--cache", pulled)
+    good = json.loads(proof.read_text("utf-8"))
+    proof.write_text(json.dumps({"proofs": [good, good]}), "utf-8")
+    result = unlist(*words)
+    assert result.exit_code == 0
+    assert result.stdout.count("The proof holds") == 2
+    proof.write_text(json.dumps({"proofs": [good, {**good, "value": "00" * 16}]}), "utf-8")
+    assert "does not lead to the root" in refused(2, *words)
+    assert "holds" not in unlist(*words).stdout
+    proof.write_text('{"proofs": []}', "utf-8")
+    assert "no proof in this file" in refused(2, *words)
+
+
 def test_verify_proof_refuses(proof: Path, pulled: Path, publisher: Publisher) -> None:
     words = ("verify-proof", proof, "--cache", pulled)
     content = json.loads(proof.read_text("utf-8"))

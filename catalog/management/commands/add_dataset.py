@@ -24,7 +24,7 @@ def embedded_tables_make() -> None:
 
 def _encoder_dim(name: str) -> int:
     """The length of an encoder's vectors."""
-    from indexer.encoder import EncoderUnavailable, encoder_facts  # noqa: PLC0415  # torch
+    from indexer.encoder.load import EncoderUnavailable, encoder_facts  # noqa: PLC0415  # torch
 
     try:
         return encoder_facts(name).dim

@@ -14,7 +14,7 @@ from catalog.planning import Plan, groups_plan, groups_reopen
 from catalog.reports import refusal_lines
 from catalog.selectors import DatasetUnknown, dataset_get, datasets_covered
 from catalog.watching import NobodyIndexes, Watch, failures
-from indexer.encoder_known import EncoderUnavailable
+from indexer.encoder.known import EncoderUnavailable
 from shards import NotADataset, UnknownFormat
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         from catalog.masking import keys_mask, keys_unmask  # noqa: PLC0415  # faiss
-        from indexer.manifest import GroupUnreadable  # noqa: PLC0415
+        from indexer.storage.manifest import GroupUnreadable  # noqa: PLC0415
 
         change = keys_unmask if options["unmask"] else keys_mask
         try:
@@ -59,7 +59,7 @@ class Command(BaseCommand):
 
     def _tell(self, dataset: "Dataset", masked: int) -> None:
         from catalog.masking import rows_masked  # noqa: PLC0415  # faiss
-        from indexer.group import IndexGroup  # noqa: PLC0415
+        from indexer.group.index import IndexGroup  # noqa: PLC0415
 
         groups = list(groups_ready([dataset.name]))
         rows = sum(len(rows_masked(group, IndexGroup.open(group.path))) for group in groups)

@@ -33,8 +33,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        from indexer.encoder import EncoderUnavailable  # noqa: PLC0415  # torch
-        from indexer.manifest import GroupUnreadable  # noqa: PLC0415  # faiss
+        from indexer.encoder.load import EncoderUnavailable  # noqa: PLC0415  # torch
+        from indexer.storage.manifest import GroupUnreadable  # noqa: PLC0415  # faiss
 
         folder, output = options["input"], options["output"].resolve()
         try:
