@@ -28,4 +28,9 @@ app.conf.beat_schedule = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "proofs_sweep": {
+        "task": "releases.tasks.proofs_sweep",
+        "schedule": 600.0,
+        "options": {"expires": 600},
+    },
 }

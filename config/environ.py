@@ -37,6 +37,9 @@ class Environment(BaseSettings):
 
     pow_cost: int = Field(20_000, alias="UNLIST_POW_COST", ge=0)
     ticket_wait_seconds: int = Field(3, alias="UNLIST_TICKET_WAIT_SECONDS", ge=0)
+    requests_per_hour: int = Field(12_000, alias="UNLIST_REQUESTS_PER_HOUR", ge=0)
+    ticket_share_percent: int = Field(25, alias="UNLIST_TICKET_SHARE_PERCENT", ge=1, le=99)
+    trusted_proxies: int = Field(0, alias="UNLIST_TRUSTED_PROXIES", ge=0)
 
     keep_photo_days: int = Field(14, alias="UNLIST_KEEP_PHOTO_DAYS", ge=0)
     keep_photo_max_days: int = Field(120, alias="UNLIST_KEEP_PHOTO_MAX_DAYS", ge=1)
@@ -129,6 +132,12 @@ class Environment(BaseSettings):
         """Whether the operator has said who answers for the service."""
         unset: str = type(self).model_fields["operator_name"].default
         return self.operator_name != unset
+
+    @property
+    def authority_named(self) -> bool:
+        """Whether the operator has said which authority hears complaints."""
+        unset: str = type(self).model_fields["complaint_authority"].default
+        return self.complaint_authority != unset
 
     @property
     def served_over_https(self) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environ import environment_read
+from config.environ import BASE_DIR, environment_read
 from config.secret_key import secret_key_read
 
 UNLIST = environment_read()
@@ -43,6 +43,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "removal.languages.LanguageMiddleware",  # before all that makes or reads an address
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -142,6 +143,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "RequestStateEnum": "removal.models.State.choices",
+        "PhotoStateEnum": ["held", "deleted"],
+    },
 }
 
 # --- security --------------------------------------------------------------------------------
@@ -184,6 +189,16 @@ AUTH_PASSWORD_VALIDATORS = [
 # --- pages -----------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [  # each by its own name: the reader looks for that; removal/languages.py
+    ("en", "English"),
+    ("de", "Deutsch"),
+    ("fr", "Français"),
+    ("es", "Español"),
+    ("pt-br", "Português (Brasil)"),
+    ("ar", "العربية"),
+]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = "config.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"

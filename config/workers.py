@@ -1,7 +1,9 @@
 """What a worker takes from, and how it says so.
 
 A worker serves the stores of UNLIST_STORES, or every store there is: then it takes up the queues
-of a store within seconds of the first dataset that lies there. Either way it tells the database
+of a store within seconds of the first dataset that lies there. What only the staff role's keys can
+do goes through a queue of its own, from which a worker of that role takes, and no other work (a
+worker with every role takes from both). Either way it tells the database
 every few seconds which stores it serves, so that `doctor` knows which are served by nobody. A
 worker that was started with `--queues` keeps to those.
 """
@@ -33,15 +35,19 @@ def worker_stores() -> list[str]:
 
 def queues_choose(instance: Any, **_: Any) -> None:
     """Have a worker that starts take from its stores' queues, unless it was told which."""
-    from catalog.stores import REST, worker_queues  # noqa: PLC0415
+    from catalog.stores import REST, STAFF, worker_queues  # noqa: PLC0415
 
     queues = instance.app.amqp.queues
     if list(queues.consume_from) != [REST]:
         return
+    if settings.UNLIST.role == "staff":
+        queues.select([STAFF])
+        return
     if not settings.UNLIST.stores:
         _FOLLOWS.set()
     try:
-        queues.select(worker_queues(worker_stores()))
+        own = [STAFF] if settings.UNLIST.role == "all" else []
+        queues.select(worker_queues(worker_stores()) + own)
     except DatabaseError as error:
         log.warning("the stores are not known yet: %s", type(error).__name__)
     finally:
@@ -99,7 +105,9 @@ def announce(consumer: Any) -> None:
 
 def search_compile(**_: Any) -> None:
     """Have the search's compiled loops ready, so that the first request does not wait for them."""
-    from indexer.hamming import warm_up  # noqa: PLC0415  # a worker's libraries
+    if settings.UNLIST.role == "staff":
+        return  # it searches nothing, and has no such libraries
+    from indexer.hamming.index import warm_up  # noqa: PLC0415  # a worker's libraries
 
     warm_up()
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.http import HttpResponseBase
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
-from rest_framework.parsers import FormParser, JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,7 +17,8 @@ from releases.proofs import proofs_of
 from removal.api.problems import CONTENT_TYPE, Problem
 from removal.api.serializers import Problem as ProblemShape
 from removal.api.serializers import ReceiptBody
-from removal.api.views import ApiView, cacheable, opened_of, problems
+from removal.api.subject import SubjectView, opened_of
+from removal.api.views import ApiView, cacheable, problems
 
 _EXAMPLE = {
     "list": "public",
@@ -53,7 +53,7 @@ class ReleasesView(ApiView):
 
     @extend_schema(
         operation_id="releases",
-        responses={200: shapes.Releases},
+        responses={200: shapes.Releases, **problems(406)},
         examples=[OpenApiExample("One release", {"releases": [_EXAMPLE]}, response_only=True)],
     )
     def get(self, request: Request) -> HttpResponseBase:
@@ -70,6 +70,7 @@ class LatestReleaseView(ApiView):
         responses={
             200: shapes.LatestRelease,
             (404, CONTENT_TYPE): OpenApiResponse(ProblemShape, "Nothing has been released yet"),
+            **problems(406),
         },
         examples=[
             OpenApiExample("No release", _NO_RELEASE, response_only=True, status_codes=[404])
@@ -87,15 +88,13 @@ class LatestReleaseView(ApiView):
         return _public(request, selectors.latest_facts(latest))
 
 
-class ProofView(ApiView):
+class ProofView(SubjectView):
     """The proofs of removal."""
-
-    parser_classes = (JSONParser, FormParser)
 
     @extend_schema(
         operation_id="status_proof",
         request=ReceiptBody,
-        responses={200: shapes.Proofs, **problems(400, 403, 404, 409, 415, 503)},
+        responses={200: shapes.Proofs, **problems(400, 403, 404, 406, 409, 411, 413, 415, 503)},
         examples=[OpenApiExample("Not yet", _NOT_RELEASED, response_only=True, status_codes=[409])],
     )
     def post(self, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The app's start: hear approvals, register the checks that `doctor` runs."""
+"""The app's start: hear approvals and cases that end, register the checks that `doctor` runs."""
 
 from django.apps import AppConfig
 
@@ -10,7 +10,13 @@ class ReleasesConfig(AppConfig):
     verbose_name = "Releases"
 
     def ready(self) -> None:
-        """Connect the ledger to approvals and register the system checks."""
-        from releases import checks, ledger  # noqa: F401, PLC0415 - models must be loaded first
+        """Connect ledger and proofs to what removal tells, and register the system checks."""
+        from releases import (  # noqa: PLC0415 - models must be loaded first
+            checks,  # noqa: F401
+            checks_proofs,  # noqa: F401
+            ledger,
+            proofs,
+        )
 
         ledger.connect()
+        proofs.connect()

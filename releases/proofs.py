@@ -1,24 +1,57 @@
-"""Proofs of removal: made on the subject's demand, from the files that everybody can get.
+"""Proofs of removal: made from the files that everybody can get, for the subject alone.
 
 A proof names a release and the key of a row in it, never the row, so that it can be shown to
-others without showing what the row was. Only `exact` and `copy` rows have one.
+others without showing what the row was. Only `exact` and `copy` rows have one. It is made on the
+subject's demand while the rows can be read; and once more when the case is closed, by the staff
+role, which seals all of them to the subject. Those are what is left when the rows are deleted, and
+they open with the receipt and nothing else.
 """
 
-from typing import Any
+import json
+import logging
+import uuid
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from releases import places
-from releases.ledger import row_keys_of
+from releases.ledger import Row, row_keys_of
 from releases.models import Release
 from releases.selectors import NotReleased, release_manifest
+from removal.closing import proofs_keep
+from removal.secrets import SecretUnavailable
 from removal.selectors import OpenedRequest, approved_rows
+from removal.selectors.proofs import proofs_due, proofs_kept, rows_provable
+from removal.signals import case_ending
 from unlist.keyfile import keyfile_read
+from unlist.keys import Kind
+from unlist.manifest import ManifestInvalid
 from unlist.proof import ReleaseTree
 
+Proof = dict[str, Any]
+_FORM: Final = "unlist-proofs/1"
 
-def proofs_of(*, opened: OpenedRequest) -> list[dict[str, Any]]:
+log = logging.getLogger(__name__)
+
+
+class Trees:
+    """The trees of releases, the one used last kept: whoever proves for many builds each once."""
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._tree: ReleaseTree | None = None
+
+    def of(self, number: int) -> ReleaseTree:
+        """Return the tree of a release of the public list."""
+        if self._tree is None or self._number != number:
+            self._number, self._tree = number, _tree_of(number)
+        return self._tree
+
+
+def proofs_of(*, opened: OpenedRequest) -> list[Proof]:
     """Return a proof for each key of the subject's approved rows, in order of kind and key.
 
-    Each names the first release that carried the request's rows, the one that its status names.
+    Each names the first of the releases of the request's status that carried the key.
 
     Raises:
         NotReleased: no release carries the request's rows yet.
@@ -29,15 +62,87 @@ def proofs_of(*, opened: OpenedRequest) -> list[dict[str, Any]]:
         raise NotReleased(
             "Your rows are in no release yet. The proof is here once your status says released."
         )
-    release = Release.objects.get(list_name=places.PUBLIC_LIST, number=min(numbers))
-    wanted = {pair for row in approved_rows(opened=opened) for pair in row_keys_of(row).items()}
-    if not wanted:
-        return []
-    tree = _tree_of(release)
-    return [tree.proof(kind, key) for kind, key in sorted(wanted)]
+    kept = proofs_kept(opened=opened)
+    if kept is not None:
+        return _unpacked(kept)
+    return proofs_make(approved_rows(opened=opened), numbers, Trees())
 
 
-def _tree_of(release: Release) -> ReleaseTree:
+def proofs_make(rows: Iterable[Row], numbers: Sequence[int], trees: Trees) -> list[Proof]:
+    """Prove each key of the rows by the first of the releases that lists it.
+
+    Raises:
+        KeyError: none of them lists a key.
+    """
+    wanted = {pair for row in rows for pair in row_keys_of(row).items()}
+    proofs: dict[tuple[Kind, bytes], Proof] = {}
+    for number in sorted(numbers):
+        for kind, key in sorted(wanted - proofs.keys()):
+            tree = trees.of(number)
+            if number == max(numbers) or tree.holds(kind, key):
+                proofs[kind, key] = tree.proof(kind, key)
+    return [proofs[pair] for pair in sorted(proofs)]
+
+
+def proofs_seal_due() -> int:
+    """Seal what is due to its subjects; return for how many requests.
+
+    One whose release cannot be read holds up no other: it is logged, and tried again.
+
+    Raises:
+        SecretUnavailable: this process is not of the staff role.
+    """
+    trees = Trees()
+    return sum(proofs_seal(request_id, trees=trees) for request_id in proofs_due())
+
+
+def proofs_seal(request_id: uuid.UUID, *, trees: Trees | None = None) -> bool:
+    """Seal the proofs of one closed request to its subject; tell whether this call did it.
+
+    Raises:
+        SecretUnavailable: this process is not of the staff role.
+    """
+    provable = rows_provable(request_id=request_id)
+    if provable is None:
+        return False
+    try:
+        proofs = proofs_make(provable.rows, provable.released_in, trees or Trees())
+    except (OSError, KeyError, ManifestInvalid, Release.DoesNotExist) as fault:
+        log.warning("proofs of request %s cannot be made: %s", request_id, type(fault).__name__)
+        return False
+    return proofs_keep(
+        request_id=request_id, proofs=_packed(proofs), released_in=provable.released_in
+    )
+
+
+def connect() -> None:
+    """Hear of cases that end from now on; connecting twice is connecting once."""
+    case_ending.connect(_on_case_ending, dispatch_uid="releases.proofs")
+
+
+def _on_case_ending(sender: object, *, request_id: uuid.UUID, **_extra: Any) -> None:  # noqa: ARG001
+    """Seal at the last moment what no process of the staff role sealed in time."""
+    try:
+        proofs_seal(request_id)
+    except SecretUnavailable:
+        log.warning("request %s: only the staff role can seal its proofs", request_id)
+
+
+def _packed(proofs: list[Proof]) -> bytes:
+    text = json.dumps({"form": _FORM, "proofs": proofs}, separators=(",", ":"))
+    return zlib.compress(text.encode())
+
+
+def _unpacked(packed: bytes) -> list[Proof]:
+    facts = json.loads(zlib.decompress(packed))
+    if facts["form"] != _FORM:
+        raise ValueError("These proofs were kept in a form that this version does not read.")
+    proofs: list[Proof] = facts["proofs"]
+    return proofs
+
+
+def _tree_of(number: int) -> ReleaseTree:
+    release = Release.objects.get(list_name=places.PUBLIC_LIST, number=number)
     manifest = release_manifest(release)
     folder = places.release_dir(release.list_name, release.number)
     keys = {file.kind: keyfile_read(folder / file.path) for file in manifest.files}

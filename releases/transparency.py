@@ -5,22 +5,29 @@ A count that moves by one when somebody sends a photo would tell a watcher that 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.db.models import Count
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from removal.models import RemovalRequest, State
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 STEP = 10
-_GROUPS: Mapping[str, frozenset[str]] = {
-    "Being searched or reviewed": frozenset(
+_GROUPS: Mapping["StrPromise", frozenset[str]] = {
+    gettext_lazy("Being searched or reviewed"): frozenset(
         {State.RECEIVED, State.SEARCHING, State.IN_REVIEW, State.NEEDS_INFO}
     ),
-    "Approved, in whole or in part": frozenset(
+    gettext_lazy("Approved, in whole or in part"): frozenset(
         {State.APPROVED, State.PARTLY_APPROVED, State.RELEASED}
     ),
-    "Denied": frozenset({State.DENIED}),
-    "Not found in any dataset": frozenset({State.NO_MATCH}),
-    "Taken back or run out": frozenset({State.WITHDRAWN, State.EXPIRED}),
+    gettext_lazy("Refused"): frozenset({State.DENIED}),
+    gettext_lazy("Not found in any dataset"): frozenset({State.NO_MATCH}),
+    gettext_lazy("Taken back or run out"): frozenset({State.WITHDRAWN, State.EXPIRED}),
 }
 
 
@@ -35,8 +42,9 @@ class CoarseCount:
     def words(self) -> str:
         """The count as the page shows it."""
         if self.at_least == 0:
-            return f"fewer than {STEP}"
-        return f"{self.at_least:,} or more".replace(",", "\N{NARROW NO-BREAK SPACE}")
+            return _("fewer than %(number)s") % {"number": number_format(STEP)}
+        number = number_format(self.at_least, force_grouping=True)
+        return _("%(number)s or more") % {"number": number}
 
 
 def request_counts() -> list[CoarseCount]:
@@ -44,6 +52,6 @@ def request_counts() -> list[CoarseCount]:
     counted = RemovalRequest.objects.order_by().values_list("state").annotate(Count("pk"))
     by_state = dict(counted)
     return [
-        CoarseCount(label, sum(by_state.get(state, 0) for state in states) // STEP * STEP)
+        CoarseCount(str(label), sum(by_state.get(state, 0) for state in states) // STEP * STEP)
         for label, states in _GROUPS.items()
     ]

@@ -3,6 +3,7 @@
 Nothing is edited through Django's generic forms: a request changes by the verbs of `review` alone.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -13,12 +14,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from catalog.readonly import ReadOnly
-from removal import admin_review, desk_words
+from removal import admin_review, admin_talk, desk_words
 from removal.adminsite import UNDERWAY
 from removal.lifecycle import OPEN
-from removal.models import AuditEntry, Kind, RemovalRequest, State, today
+from removal.models import AuditEntry, Author, Kind, RemovalRequest, State, today
 from removal.pages import error_page
 from removal.secrets import SecretUnavailable
+from removal.selectors.queue import LAST_AUTHOR
 
 if TYPE_CHECKING:  # generic in the stubs alone
     RequestAdmin = admin.ModelAdmin[RemovalRequest]
@@ -38,6 +40,8 @@ class WaitingFilter(admin.SimpleListFilter):
         del request, model_admin
         return [
             ("overdue", "Overdue"),
+            ("asked", "Waiting for the person"),
+            ("written", "With a message to answer"),
             ("underway", "Being searched"),
             ("closed", "Decided or closed"),
             ("all", "All"),
@@ -56,6 +60,8 @@ class WaitingFilter(admin.SimpleListFilter):
         conditions = {
             None: Q(state=State.IN_REVIEW),
             "overdue": Q(state__in=OPEN, due_on__lt=today()),
+            "asked": Q(state=State.NEEDS_INFO),
+            "written": Q(last_author=Author.SUBJECT),
             "underway": Q(state__in=UNDERWAY),
             "closed": ~Q(state__in=OPEN),
         }
@@ -66,7 +72,7 @@ class WaitingFilter(admin.SimpleListFilter):
 class RemovalRequestAdmin(RequestAdmin):
     """The queue; a request opens on the review page."""
 
-    list_display = ("reference", "state", "category", "received_on", "due", "found", "sent")
+    list_display = ("reference", "state", "category", "received_on", "due", "found", "sent", "news")
     list_filter = (WaitingFilter, "state", "category")
     ordering = ("due_on", "received_on", "pk")
     actions = None
@@ -84,7 +90,7 @@ class RemovalRequestAdmin(RequestAdmin):
         return (
             super()
             .get_queryset(request)
-            .annotate(photo_count=Count("photos", distinct=True), **kinds)
+            .annotate(photo_count=Count("photos", distinct=True), last_author=LAST_AUTHOR, **kinds)
         )
 
     @admin.display(description="Request")
@@ -110,6 +116,16 @@ class RemovalRequestAdmin(RequestAdmin):
         )
         return ", ".join(f"{count} {kind}" for count, kind in counts if count) or "nothing"
 
+    @admin.display(description="New")
+    def news(self, item: Any) -> str:
+        """What the person did since a maintainer last wrote."""
+        words = []
+        if item.last_author == Author.SUBJECT:
+            words.append("message")
+        if item.appealed_on and item.state == State.IN_REVIEW:
+            words.append("appeal")
+        return ", ".join(words)
+
     @admin.display(description="Sent")
     def sent(self, item: Any) -> str:
         """What came with the request."""
@@ -131,20 +147,34 @@ class RemovalRequestAdmin(RequestAdmin):
             path("row/<uuid:candidate_id>/", wrap(admin_review.candidate), name="removal_row"),
             path("<uuid:request_id>/extend/", wrap(admin_review.extend), name="removal_extend"),
             path(
+                "<uuid:request_id>/message/",
+                wrap(self._sited(admin_talk.message)),
+                name="removal_message",
+            ),
+            path(
+                "<uuid:request_id>/question/",
+                wrap(self._sited(admin_talk.question)),
+                name="removal_question",
+            ),
+            path(
                 "<uuid:request_id>/change/",
-                wrap(self.review_view),
+                wrap(self._sited(admin_review.review)),
                 name="removal_removalrequest_change",
             ),
         ]
 
-    def review_view(self, request: HttpRequest, **names: Any) -> HttpResponse:
-        """Show one request."""
-        try:
-            return admin_review.review(request, site=self.admin_site, **names)
-        except SecretUnavailable as missing:
-            return error_page(
-                request, 503, "Keys are missing", [str(missing)], onward=("/admin/", "Back")
-            )
+    def _sited(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        """Give a view the site, and a page of its own to a process without the keys."""
+
+        def sited(request: HttpRequest, **names: Any) -> HttpResponse:
+            try:
+                return view(request, site=self.admin_site, **names)
+            except SecretUnavailable as missing:
+                return error_page(
+                    request, 503, "Keys are missing", [str(missing)], onward=("/admin/", "Back")
+                )
+
+        return sited
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Requests come from the public side alone."""

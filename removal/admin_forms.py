@@ -1,4 +1,4 @@
-"""What a maintainer sends: a decision, or an extension of the clock."""
+"""What a maintainer sends: a decision, a message, questions about rows."""
 
 import uuid
 from collections.abc import Collection, Iterable
@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from django.http import QueryDict
 
-from removal.review import DecisionInvalid
+from removal.conversation import ConversationInvalid
+from removal.deciding import DecisionInvalid
 from removal.selectors import CandidateView
 
 
@@ -20,6 +21,8 @@ class DecisionForm:
     reason: str = ""
     statement: str = ""
     tier: str = ""
+    seen: int | None = None
+    """`state_seq` of the request as it was shown."""
     candidates: tuple[CandidateView, ...] = field(default=(), repr=False)
 
     @classmethod
@@ -32,6 +35,7 @@ class DecisionForm:
             reason=data.get("reason", ""),
             statement=data.get("statement", "").replace("\r\n", "\n"),
             tier=data.get("tier", ""),
+            seen=int(seen) if (seen := data.get("seen", "")).isdecimal() else None,
             candidates=tuple(candidates),
         )
 
@@ -59,3 +63,34 @@ class DecisionForm:
         if self.decision not in {"approve", "deny"}:
             raise DecisionInvalid("Press one of the two buttons: approve or refuse.")
         return chosen
+
+
+@dataclass(frozen=True)
+class TalkForm:
+    """Words to the person as they were sent, so that they can be shown again as they were."""
+
+    message: str = ""
+    question: str = ""
+    asked: frozenset[str] = frozenset()
+
+    @classmethod
+    def read(cls, data: QueryDict) -> "TalkForm":
+        """Take the fields from a POST."""
+        return cls(
+            message=data.get("message", ""),
+            question=data.get("question", ""),
+            asked=frozenset(data.getlist("ask")),
+        )
+
+    def chosen(self) -> Collection[uuid.UUID]:
+        """Return the rows to ask about.
+
+        Raises:
+            ConversationInvalid: one of them is no row's name.
+        """
+        try:
+            return {uuid.UUID(name) for name in self.asked}
+        except ValueError:
+            raise ConversationInvalid(
+                "rows_not_similar", "A chosen row does not belong to this request: load it again."
+            ) from None

@@ -20,10 +20,10 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
-from removal import desk_words
-from removal.admin_forms import DecisionForm
+from removal import audit, conversation, desk_words
+from removal.admin_forms import DecisionForm, TalkForm
 from removal.lifecycle import OPEN
-from removal.models import Category, Kind, State, today
+from removal.models import Category, Kind, State, Verdict, today
 from removal.reasons import DENIAL_REASONS
 from removal.review import (
     REASON_MAX,
@@ -46,7 +46,8 @@ def _allowed(request: HttpRequest) -> None:
         raise PermissionDenied
 
 
-def _case(request: HttpRequest, request_id: uuid.UUID) -> ReviewCase:
+def case_shown(request: HttpRequest, request_id: uuid.UUID) -> ReviewCase:
+    """Open a request for whoever may; others are turned away."""
     _allowed(request)
     try:
         return review_case(request_id=request_id, reviewer=request.user)  # type: ignore[arg-type]
@@ -57,9 +58,9 @@ def _case(request: HttpRequest, request_id: uuid.UUID) -> ReviewCase:
 @require_http_methods(["GET", "HEAD", "POST"])
 def review(request: HttpRequest, request_id: uuid.UUID, site: AdminSite) -> HttpResponse:
     """Show a request; take a decision about it."""
-    case = _case(request, request_id)
+    case = case_shown(request, request_id)
     if request.method != "POST":
-        return _page(request, case, DecisionForm(), site)
+        return page(request, case, DecisionForm(), site)
     form = DecisionForm.read(request.POST, case.candidates)
     try:
         outcome = request_decide(
@@ -69,9 +70,10 @@ def review(request: HttpRequest, request_id: uuid.UUID, site: AdminSite) -> Http
             deny_reason=form.reason or None,
             statement=form.statement,
             tier=form.tier or None,
+            seen=form.seen,
         )
     except DecisionInvalid as invalid:
-        return _page(request, case, form, site, fault=str(invalid), status=400)
+        return page(request, case, form, site, fault=str(invalid), status=400)
     except (AlreadyDecided, RequestGone) as late:
         messages.error(request, str(late))
         return redirect(REVIEW, request_id)
@@ -98,15 +100,17 @@ def extend(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
     return redirect(REVIEW, request_id)
 
 
-def _page(
+def page(
     request: HttpRequest,
     case: ReviewCase,
     form: DecisionForm,
     site: AdminSite,
     *,
+    talk: TalkForm | None = None,
     fault: str = "",
     status: int = 200,
 ) -> HttpResponse:
+    """Show a request with the forms as they were sent."""
     state = State(case.request.state)
     context = {
         **site.each_context(request),
@@ -114,15 +118,21 @@ def _page(
         "case": case,
         "state": state,
         "category": Category(case.request.category).label if case.request.category else "",
+        "outcome": _outcome(case),
         "due": desk_words.due_of(case.request.due_on, state),
         "open": state in OPEN,
         "decidable": state == State.IN_REVIEW and not case.deleted,
         "extendable": state in OPEN
         and case.request.extended_on is None
+        and case.request.appealed_on is None
         and case.request.due_on > today(),
-        "groups": [_group(case, kind, form) for kind in Kind if _of_kind(case, kind)],
+        **_talk(case, state, request.user.pk),
+        "groups": [
+            _group(case, kind, form, talk or TalkForm()) for kind in Kind if _of_kind(case, kind)
+        ],
         "progress": desk_words.progress_words(case.progress, state),
         "form": form,
+        "talk": talk or TalkForm(),
         "fault": fault,
         "reasons": DENIAL_REASONS.items(),
         "tiers": desk_words.TIER_WORDS.items(),
@@ -137,11 +147,29 @@ def _page(
     return response
 
 
+def _talk(case: ReviewCase, state: State, reader: int | None) -> dict[str, Any]:
+    """Return what the page says of the conversation, and what can be said now."""
+    asked = [candidate for candidate in case.candidates if candidate.question]
+    similar = {candidate.id for candidate in _of_kind(case, Kind.SIMILAR)}
+    decided_by = [entry.actor for entry in case.history if entry.act == "decided"]
+    return {
+        "talking": not case.deleted and conversation.conversation_open(case.request),
+        "askable": state == State.IN_REVIEW and bool(similar - {row.id for row in asked}),
+        "asked": len(asked),
+        "answered": sum(row.question.mine is not None for row in asked if row.question),
+        "own_decision": case.request.appealed_on is not None
+        and audit.staff(reader or 0) in decided_by,
+        "message_max": conversation.MESSAGE_MAX,
+        "questions_max": conversation.QUESTIONS_MAX,
+        "answer_days": conversation.ANSWER_DAYS,
+    }
+
+
 def _of_kind(case: ReviewCase, kind: Kind) -> list[CandidateView]:
     return [candidate for candidate in case.candidates if candidate.kind == kind]
 
 
-def _group(case: ReviewCase, kind: Kind, form: DecisionForm) -> dict[str, Any]:
+def _group(case: ReviewCase, kind: Kind, form: DecisionForm, talk: TalkForm) -> dict[str, Any]:
     """Return the rows of one kind, each with its evidence in words and whether it is ticked."""
     return {
         "kind": kind.value,
@@ -153,10 +181,23 @@ def _group(case: ReviewCase, kind: Kind, form: DecisionForm) -> dict[str, Any]:
                 "row": candidate,
                 "evidence": desk_words.evidence_words(candidate.evidence),
                 "ticked": str(candidate.id) in form.rows,
+                "listed": candidate.verdict == Verdict.APPROVED,
+                "asked": str(candidate.id) in talk.asked,
+                "tile": _tile(candidate),
             }
             for candidate in _of_kind(case, kind)
         ],
     }
+
+
+def _outcome(case: ReviewCase) -> str:
+    return State(case.request.outcome).label if case.request.outcome else ""
+
+
+def _tile(candidate: CandidateView) -> str:
+    """Return the tile that the person was shown, for the page."""
+    question = candidate.question
+    return base64.b64encode(question.tile).decode() if question else ""
 
 
 # --- pictures --------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from django.template.response import TemplateResponse
 from removal import desk_words
 from removal.models import State
 from removal.selectors import queue
+from removal.selectors.queue import requests_written
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -30,7 +31,8 @@ POLICY: Final = {
 }
 FIRST: Final = 10
 WAITING: Final = (State.IN_REVIEW,)
-UNDERWAY: Final = (State.RECEIVED, State.SEARCHING, State.NEEDS_INFO)
+UNDERWAY: Final = (State.RECEIVED, State.SEARCHING)
+ASKED: Final = (State.NEEDS_INFO,)
 
 
 def _policed(view: View) -> View:
@@ -75,6 +77,8 @@ class UnlistAdminSite(AdminSite):
                 "waiting": len(waiting),
                 "overdue": sum(item.days_left < 0 for item in waiting),
                 "underway": len(queue(states=UNDERWAY)),
+                "asked": len(queue(states=ASKED)),
+                "written": requests_written(),
                 "first": [
                     (item, desk_words.due_of(item.due_on, item.state)) for item in waiting[:FIRST]
                 ],

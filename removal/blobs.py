@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from removal.shred import day_stamp
 from unlist.durable import folder_sync, private_write
 
 
@@ -29,6 +30,7 @@ def blob_write(sealed: bytes) -> uuid.UUID:
     temporary = folder() / str(uuid.uuid4())  # a killed writer's is swept like any orphan
     try:
         private_write(temporary, sealed)
+        day_stamp(temporary)
         temporary.rename(folder() / str(name))
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -1,25 +1,19 @@
 """From the sealed evidence of all groups to the rows worth verifying, and to candidates.
 
-Evidence is judged per query (a photo or a URL) over all groups at once; a row that several
-queries of a request found is kept once, with its best kind and score.
+Evidence is judged per query (a photo or a URL) over all groups at once (`found.py`).
 """
 
 import hmac
+import json
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
 
 from removal import content, secrets
 from removal.content import FoundRow, RowId, RowToVerify
 from removal.models import Candidate, Kind, Purpose, Recipient, RemovalRequest, SearchUnit
 from removal.sealing import NotReadable, Place, publics_of, role_key, seal_to, unwrap
-from removal.searching import MATCHES_TOP, Searcher
-
-if TYPE_CHECKING:
-    from indexer.evidence import Match
-
-_KIND_ORDER: Final = {"exact": 0, "copy": 1, "similar": 2}
+from removal.searching import FOLLOWED, Searcher
 
 Found = tuple[Kind, FoundRow]
 
@@ -31,10 +25,14 @@ class EvidenceOpened:
     Attributes:
         hits: by query, the hits of each group.
         geometry: by query, what verifying rows gave.
+        urls: those that the subject gave.
+        followed: the hits of each group for the addresses of the rows found.
     """
 
-    hits: dict[int, list[bytes]]
-    geometry: dict[int, dict[RowId, str]]
+    hits: dict[int, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    geometry: dict[int, dict[RowId, str]] = field(default_factory=lambda: defaultdict(dict))
+    urls: tuple[str, ...] = ()
+    followed: list[bytes] = field(default_factory=list)
 
 
 def evidence_open(request: RemovalRequest) -> EvidenceOpened:
@@ -44,7 +42,8 @@ def evidence_open(request: RemovalRequest) -> EvidenceOpened:
         NotReadable, KeyShredded: the worker's key was destroyed.
     """
     key = unwrap(request.pk, Purpose.PRINT, Recipient.WORKER, role_key(Recipient.WORKER))
-    evidence = EvidenceOpened(defaultdict(list), defaultdict(dict))
+    links = Place(request.pk, Purpose.PRINT, content.LINKS)
+    evidence = EvidenceOpened(urls=tuple(json.loads(key.open(request.links_sealed, links))))
     units = request.units.filter(state=SearchUnit.State.DONE, group__isnull=False)
     fields = ("group_id", "stage", "hits_sealed")
     for group_id, stage, sealed in units.order_by("group_id").values_list(*fields).iterator():
@@ -55,7 +54,10 @@ def evidence_open(request: RemovalRequest) -> EvidenceOpened:
         else:
             place = Place(request.pk, Purpose.PRINT, content.geometry_item(group_id))
             for query, packed in content.hits_unpack(key.open(sealed, place)):
-                evidence.geometry[query].update(content.geometry_from_bytes(packed))
+                if query == FOLLOWED:
+                    evidence.followed.append(packed)
+                else:
+                    evidence.geometry[query].update(content.geometry_from_bytes(packed))
     return evidence
 
 
@@ -80,18 +82,6 @@ def rows_shortlist(
     return listed
 
 
-def rows_found(evidence: EvidenceOpened, searcher: Searcher) -> list[Found]:
-    """Conclude per query, then keep each row once, with its best kind and score."""
-    best: dict[tuple[str, str, str, int], tuple[Match, set[int]]] = {}
-    for query, hits in evidence.hits.items():
-        geometry = evidence.geometry.get(query, {})
-        for match in searcher.conclude(hits, top=MATCHES_TOP, geometry=geometry):
-            row = (match.dataset, match.shard, match.key, match.index)
-            held, queries = best.get(row, (match, set()))
-            best[row] = (min(held, match, key=_rank), queries | {query})
-    return [(Kind(match.kind), _row(match, queries)) for match, queries in best.values()]
-
-
 def candidates_make(request: RemovalRequest, found: Iterable[Found]) -> list[Candidate]:
     """Return the candidates to store, their rows sealed under `case`.
 
@@ -109,27 +99,6 @@ def candidates_make(request: RemovalRequest, found: Iterable[Found]) -> list[Can
         candidate.row_sealed = seal_to(public, row.to_bytes(), place)
         candidates.append(candidate)
     return candidates
-
-
-def _rank(match: "Match") -> tuple[int, float]:
-    return _KIND_ORDER[match.kind], -match.score
-
-
-def _row(match: "Match", queries: Iterable[int]) -> FoundRow:
-    return FoundRow(
-        dataset=match.dataset,
-        group=match.group,
-        shard=match.shard,
-        key=match.key,
-        index=match.index,
-        offset=match.offset,
-        url=match.url,
-        sha256=match.sha256,
-        md5=match.md5,
-        score=match.score,
-        evidence=asdict(match.evidence),
-        photos=tuple(sorted(query for query in queries if query > 0)),
-    )
 
 
 def _row_tag(row: FoundRow, key: bytes) -> bytes:

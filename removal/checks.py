@@ -20,13 +20,13 @@ from django.db.models import Q
 from django.utils import timezone
 
 from catalog.stores import REST, stores_served
-from removal import blobs, secrets, shred
+from removal import blobs, retention, rotation, secrets, shred
 from removal.leases import FRAIL
 from removal.matching import groups_waiting
 from removal.models import RemovalRequest, RetentionRun, SearchUnit, State
 
 _ROLES: Final = ("public", "staff", "worker", "release")
-RETENTION_LATE: Final = dt.timedelta(hours=25)
+ROTATION_LATE: Final = dt.timedelta(days=1)
 _Fault: Final = SearchUnit.Fault
 _FAULTS: Final[Mapping[str, str]] = {
     _Fault.GROUP_UNAVAILABLE: "its index cannot be opened",
@@ -50,7 +50,7 @@ _MENDS: Final[Mapping[str, str]] = {
 @register("unlist", deploy=True)
 def secrets_check(**_: Any) -> list[CheckMessage]:
     """Each secret of the role is there, for this user alone; those of others cannot be read."""
-    return [*_own_secrets(), *_others_secrets()]
+    return [*_own_secrets(), *_others_secrets(), *_pairs(), *_peppers()]
 
 
 @register("unlist", deploy=True)
@@ -84,15 +84,12 @@ def stores_check(**_: Any) -> list[CheckMessage]:
 @register("unlist", deploy=True)
 def retention_check(**_: Any) -> list[CheckMessage]:
     """Retention ran within the last day, once there is something to delete."""
-    if not _tables_there() or not RemovalRequest.objects.exists():
+    late = retention.retention_late() if _tables_there() else None
+    if late is None:
         return []
-    run = RetentionRun.objects.first()
-    if run is not None and timezone.now() - run.ran_at < RETENTION_LATE:
-        return []
-    when = f"last ran at {run.ran_at:%Y-%m-%d %H:%M} UTC" if run else "never ran"
     return [
         Error(
-            f"Retention {when}: photos and cases stay longer than promised.",
+            f"Retention {late}: photos and cases stay longer than promised.",
             hint="Start the scheduler (celery beat), or run `python manage.py shred_expired` now.",
             id="removal.E020",
         )
@@ -187,6 +184,49 @@ def _others_secrets() -> Iterator[CheckMessage]:
                 hint=f"Mount or chown {folder / other} for that role's user alone.",
                 id="removal.E003",
             )
+
+
+def _pairs() -> Iterator[CheckMessage]:
+    """Each public half belongs to its private half; no rotation of a pair was left halfway."""
+    for name, pair in rotation.PAIRS.items():
+        if pair.private.role not in secrets.roles_readable():
+            continue
+        try:
+            belong = rotation.pair_matches(pair)
+            retired = rotation.retired_since(pair.private)
+        except secrets.SecretUnavailable:
+            continue  # told by `_own_secrets`
+        if not belong:
+            yield Error(
+                f"What is sealed to {pair.public.path} does not open with {pair.private.path}.",
+                hint=f"If a rotation was interrupted: python manage.py rotate_secret {name}. "
+                "Else restore the two files that belong together.",
+                id="removal.E004",
+            )
+        if retired is not None and timezone.now() - retired > ROTATION_LATE:
+            yield checks.Warning(
+                f"The rotation of the {name}'s key pair, begun on {retired:%Y-%m-%d}, is not done: "
+                "the old private half is still there.",
+                hint=f"Run python manage.py rotate_secret {name}: it goes on and says what it "
+                "waits for.",
+                id="removal.W002",
+            )
+
+
+def _peppers() -> Iterator[CheckMessage]:
+    """No retired pepper outlives the requests that were made under it."""
+    if secrets.PEPPER.role not in secrets.roles_readable() or not _tables_there():
+        return
+    try:
+        late = rotation.peppers_overdue(ROTATION_LATE)
+    except secrets.SecretUnavailable:
+        return  # told by `_own_secrets`
+    for path in late:
+        yield checks.Warning(
+            f"The retired pepper {path} is not needed any more and still there.",
+            hint="Run python manage.py shred_expired where the folder public/ lies.",
+            id="removal.W003",
+        )
 
 
 def _readable(folder: Path) -> bool:

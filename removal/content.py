@@ -4,7 +4,7 @@ import json
 import struct
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 
 from removal.models import Candidate, Purpose
@@ -14,6 +14,8 @@ CONTENT: Final = "content"
 LINKS: Final = "links"
 STATEMENT: Final = "statement"
 EXTENSION: Final = "extension"
+APPEAL: Final = "appeal"
+PROOFS: Final = "proofs"
 _FRAME: Final = struct.Struct(">iI")
 
 
@@ -52,6 +54,16 @@ def row_item(candidate_id: uuid.UUID) -> str:
     return f"row {candidate_id}"
 
 
+def message_item(message_id: uuid.UUID) -> str:
+    """Name a message among the sealed items."""
+    return f"message {message_id}"
+
+
+def tile_item(question_id: uuid.UUID) -> str:
+    """Name a question's tile among the sealed items."""
+    return f"tile {question_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """What the subject wrote.
@@ -75,6 +87,9 @@ class Content:
         return cls(note=facts["note"], urls=tuple(facts["urls"]))
 
 
+Region = tuple[float, float, float, float]
+
+
 @dataclass(frozen=True, slots=True)
 class FoundRow:
     """A row that the search found, as sealed with its candidate.
@@ -85,6 +100,9 @@ class FoundRow:
         score: 0..1.
         evidence: digest, pdq, phash, cosine, inliers, as in a match record.
         photos: places of the photos it was found by; empty when a URL found it.
+        regions: of the photos that it is a copy of (or the same file as), by place: the part that
+            its picture covers, as left, top, right, bottom in shares of the photo's sides; None
+            where that is not known.
     """
 
     dataset: str
@@ -99,6 +117,7 @@ class FoundRow:
     score: float
     evidence: dict[str, Any]
     photos: tuple[int, ...]
+    regions: dict[int, Region | None] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """Serialize for sealing."""
@@ -108,7 +127,9 @@ class FoundRow:
     def from_bytes(cls, data: bytes) -> Self:
         """Read what `to_bytes` wrote."""
         facts = json.loads(data)
-        return cls(**{**facts, "photos": tuple(facts["photos"])})
+        given = facts.get("regions", dict.fromkeys(facts["photos"]))  # older rows have none
+        regions = {int(n): tuple(region) if region else None for n, region in given.items()}
+        return cls(**{**facts, "photos": tuple(facts["photos"]), "regions": regions})
 
 
 RowId = tuple[str, str, int]

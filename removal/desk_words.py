@@ -21,7 +21,10 @@ KIND_WORDS: Final[Mapping[str, str]] = {
 KIND_HELP: Final[Mapping[str, str]] = {
     "exact": "The dataset holds the very file that was sent, or its web address.",
     "copy": "Very likely the same photo: resized, cropped, recompressed or otherwise altered.",
-    "similar": "May be another photo. Look closely; such rows are never shown to the person.",
+    "similar": (
+        "May be another photo. Look closely. The person sees nothing of such a row unless you ask "
+        "them about it, and then a tile of at most 16 by 16 pixels."
+    ),
 }
 TIER_WORDS: Final[Mapping[str, str]] = {
     "exact": (
@@ -34,9 +37,21 @@ ACT_WORDS: Final[Mapping[str, str]] = {
     "search_begun": "Search begun",
     "search_given_up": "Search given up, the photos had to go",
     "search_concluded": "Search concluded",
+    "question_put": "The person was asked about rows",
+    "answer_given": "The person answered a question",
+    "question_answered": "The person answered the last question",
+    "expired": "Ended: no answer came in time",
+    "message_posted": "The person wrote a message",
+    "message_sent": "A message was sent to the person",
     "decided": "Decided",
+    "appealed": "The person appealed",
     "extended": "Clock extended",
     "released": "Released",
+    "release_noted": "A release carries the rows approved before",
+    "proofs_kept": "Proofs sealed to the person",
+    "photos_delete_asked": "The person had the photos deleted",
+    "photos_destroyed": "Photos and fingerprints destroyed",
+    "case_destroyed": "Words and rows destroyed",
     "withdrawn": "Taken back by the person",
     "photo_revealed": "A photo was shown",
     "row_revealed": "The picture of a row was shown",
@@ -86,7 +101,8 @@ def progress_words(progress: SearchProgress, state: str) -> list[str]:
         ]
         if progress.comparing:
             words.append(
-                f"Pictures compared in {progress.compared} of {_groups(progress.comparing)}."
+                f"Pictures compared and addresses followed in {progress.compared} of "
+                f"{_groups(progress.comparing)}."
             )
     if progress.gone:
         words.append(f"{_groups(progress.gone)} left the catalog during the search.")
@@ -102,11 +118,19 @@ def _groups(number: int) -> str:
     return "1 group" if number == 1 else f"{number} groups"
 
 
+_ADDRESS_WORDS: Final[Mapping[str, str]] = {
+    "given": "stored under the web address that the person gave",
+    "followed": "stored under the web address of another row of this request",
+}
+
+
 def evidence_words(evidence: Mapping[str, Any]) -> list[str]:
     """Say what speaks for a row, the strongest first; a signal that is absent is left out."""
     words = []
     if evidence.get("digest"):
         words.append("same file")
+    if address := evidence.get("address"):
+        words.append(_ADDRESS_WORDS[address])
     if evidence.get("pdq") is not None:
         words.append(f"PDQ {evidence['pdq']} of 256 bits differ")
     if evidence.get("phash") is not None:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from indexer.decode import FORMATS
-from removal.intake import MAX_URLS, NOTE_MAX, IntakeRefused, url_acceptable
+from removal.intake import MAX_URLS, NOTE_MAX, IntakeRefused
 from removal.models import Category
+from removal.templatetags.unlist_text import grouped
+from removal.url_variants import url_acceptable
 
 ANCHORS: Final = {
     "photos": "id_photos",
@@ -51,16 +54,28 @@ ACCEPT: Final = ",".join(
 )
 """Named one by one: a phone then turns what is not in the list into JPEG by itself."""
 
-CATEGORY_HINTS: Final = {
-    Category.PERSONAL: "for example a family photo, a portrait, a holiday picture",
-    Category.MEDICAL: "for example from a hospital or a surgery",
-    Category.INTIMATE: "you are naked, or it was meant for few eyes",
-    Category.CHILD: "an everyday picture of someone under 18",
+CATEGORY_WORDS: Final = {
+    Category.PERSONAL: (
+        _("A picture of me"),
+        _("for example a family photo, a portrait, a holiday picture"),
+    ),
+    Category.MEDICAL: (_("A medical picture"), _("for example from a hospital or a surgery")),
+    Category.INTIMATE: (
+        _("An intimate picture"),
+        _("you are naked, or it was meant for few eyes"),
+    ),
+    Category.CHILD: (_("A picture of a child"), _("an everyday picture of someone under 18")),
+    Category.ARTWORK: (_("My artwork or photograph"), ""),
+    Category.OTHER: (_("Something else"), ""),
 }
-CATEGORIES: Final = [
-    CategoryChoice(str(category.value), str(category.label), CATEGORY_HINTS.get(category, ""))
-    for category in Category
-]
+
+
+def categories() -> list[CategoryChoice]:
+    """Return the kinds of picture to choose from, in the reader's language."""
+    return [
+        CategoryChoice(str(category.value), str(label), str(hint))
+        for category, (label, hint) in CATEGORY_WORDS.items()
+    ]
 
 
 class RequestForm(forms.Form):
@@ -72,8 +87,8 @@ class RequestForm(forms.Form):
         choices=Category.choices,
         initial=Category.PERSONAL.value,
         error_messages={
-            "required": "Choose what kind of picture it is.",
-            "invalid_choice": "Choose one of the kinds of picture in the list.",
+            "required": _("Choose what kind of picture it is."),
+            "invalid_choice": _("Choose one of the kinds of picture in the list."),
         },
     )
     note = forms.CharField(required=False)
@@ -84,13 +99,17 @@ class RequestForm(forms.Form):
         urls = [line for line in lines if line]
         if len(urls) > MAX_URLS:
             raise forms.ValidationError(
-                f"These are {len(urls)} web addresses: send at most {MAX_URLS} in one request."
+                _("These are %(sent)d web addresses: send at most %(most)d in one request.")
+                % {"sent": len(urls), "most": MAX_URLS}
             )
         for n, url in enumerate(urls, start=1):
             if not url_acceptable(url):
                 raise forms.ValidationError(
-                    f"Web address {n} cannot be used: it must begin with https:// or http:// "
-                    "and be written on a line of its own, without spaces."
+                    _(
+                        "Web address %(n)d cannot be used: it must begin with https:// or "
+                        "http:// and be written on a line of its own, with nothing else."
+                    )
+                    % {"n": n}
                 )
         return urls
 
@@ -99,7 +118,8 @@ class RequestForm(forms.Form):
         note = str(self.cleaned_data["note"]).replace("\r\n", "\n")
         if len(note) > NOTE_MAX:
             raise forms.ValidationError(
-                f"The note has {len(note):,} characters: shorten it to {NOTE_MAX:,}."
+                _("The note has %(sent)s characters: shorten it to %(most)s.")
+                % {"sent": grouped(len(note)), "most": grouped(NOTE_MAX)}
             )
         return note
 
@@ -108,7 +128,8 @@ class RequestForm(forms.Form):
         self.add_error(FIELD_OF_CODE.get(refusal.code, "photos"), refusal.sentence)
         for photo in refusal.photos:
             if photo.sentence:
-                self.add_error("photos", f"Photo {photo.n}: {photo.sentence}")
+                sentence = _("Photo %(n)d: %(sentence)s")
+                self.add_error("photos", sentence % {"n": photo.n, "sentence": photo.sentence})
 
     def faults(self) -> list[Fault]:
         """Return the summary: every fault, in the order of the page."""

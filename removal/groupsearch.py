@@ -27,7 +27,7 @@ from removal.sealing import (
 from removal.searching import MATCHES_TOP, Searcher
 
 if TYPE_CHECKING:
-    from indexer.fingerprint import Fingerprint
+    from indexer.query.fingerprint import Fingerprint
 
 
 @dataclass(slots=True)

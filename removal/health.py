@@ -1,9 +1,11 @@
 """For the machine that watches over the process: is it alive, and can it serve."""
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+
+from removal.retention import retention_late
 
 
 @require_safe
@@ -17,11 +19,13 @@ def live(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def ready(request: HttpRequest) -> HttpResponse:
-    """Answer 200 when the database does, else 503."""
+    """Answer 200 when the database does, else 503; say as well whether retention is late.
+
+    A late retention takes no site out of service: nobody would be helped. Alarm on `retention`.
+    """
     del request
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+        late = retention_late()
     except DatabaseError:
         return JsonResponse({"status": "unavailable", "database": "no answer"}, status=503)
-    return JsonResponse({"status": "ok", "database": "ok"})
+    return JsonResponse({"status": "ok", "database": "ok", "retention": "late" if late else "ok"})

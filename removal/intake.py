@@ -6,31 +6,30 @@ before it touched the disk, to keys whose private halves this process cannot rea
 
 import datetime as dt
 import os
-import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
-from indexer.decode import ImageRefused, decode
-from removal import audit, blobs, content, receipts, secrets, shred, tasks
+from indexer.decode import ImageRefused, picture_check
+from removal import audit, blobs, content, peppers, receipts, shred, tasks
 from removal.content import Content
 from removal.lifecycle import months_added
 from removal.models import Category, DataKey, Photo, Purpose, RemovalRequest, State, Wrap, today
+from removal.picture_words import PICTURE_REFUSALS
 from removal.sealing import NewKeys, Place, keys_make, public_half, seal_to, subject_key
+from removal.templatetags.unlist_text import grouped
+from removal.url_variants import URL_MAX, url_acceptable
 
 MAX_PHOTOS: Final = 10
 MAX_URLS: Final = 20
-URL_MAX: Final = 2048
 NOTE_MAX: Final = 2000
 _MONTHS: Final = 1
 _SALT: Final = 32
-# A file of a few kilobytes may decode to half a gigabyte: not in every thread of the web at once.
-_DECODING: Final = threading.BoundedSemaphore(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,65 +95,65 @@ def request_submit(
     Raises:
         IntakeRefused: nothing was kept.
         SecretUnavailable: the service is not set up; nothing was kept.
+        DecoderUnavailable: no process to decode in can be started; nothing was kept.
     """
-    _words_check(photos=photos, urls=urls, note=note, category=category)
+    submission_check(photos=photos, urls=urls, note=note, category=category)
     answers = tuple(_photo_answer(n, data) for n, data in enumerate(photos, start=1))
     taken = [(a.n, data) for a, data in zip(answers, photos, strict=True) if a.accepted]
     if not taken and not urls:
         raise IntakeRefused(
-            "no_usable_photo", "None of the pictures can be used; each says why.", answers
+            "no_usable_photo", _("None of the pictures can be used; each says why."), answers
         )
     receipt = receipts.mint()
     request = _request_stored(receipt, taken, Content(note, tuple(urls)), Category(category))
     return Submitted(receipt, request.state, request.received_on, request.due_on, answers)
 
 
-def _words_check(*, photos: Sequence[bytes], urls: Sequence[str], note: str, category: str) -> None:
+def submission_check(
+    *, photos: Sequence[bytes], urls: Sequence[str], note: str, category: str
+) -> None:
+    """Check what costs nothing to check: called before a ticket or work is spent.
+
+    Raises:
+        IntakeRefused: see there.
+    """
     if category not in Category.values:
+        sentence = _("Choose a category among: %(known)s.")
         known = ", ".join(Category.values)
-        raise IntakeRefused("category_unknown", f"Choose a category among: {known}.")
+        raise IntakeRefused("category_unknown", sentence % {"known": known})
     if not photos and not urls:
-        raise IntakeRefused("nothing_sent", "Send at least one picture or one web address.")
+        raise IntakeRefused("nothing_sent", _("Send at least one picture or one web address."))
     if len(photos) > MAX_PHOTOS:
-        raise IntakeRefused(
-            "too_many_photos",
-            f"{len(photos)} pictures are too many for one request: send at most {MAX_PHOTOS}, "
-            "and the others in another request.",
-        )
+        raise IntakeRefused("too_many_photos", too_many_photos_sentence())
     if len(urls) > MAX_URLS:
-        raise IntakeRefused(
-            "too_many_urls", f"Send at most {MAX_URLS} web addresses in one request."
-        )
+        sentence = _("Send at most %(most)d web addresses in one request.")
+        raise IntakeRefused("too_many_urls", sentence % {"most": MAX_URLS})
     if len(note) > NOTE_MAX:
-        raise IntakeRefused(
-            "note_too_long", f"The note is too long: shorten it to {NOTE_MAX:,} characters."
-        )
+        sentence = _("The note is too long: shorten it to %(most)s characters.")
+        raise IntakeRefused("note_too_long", sentence % {"most": grouped(NOTE_MAX)})
     for n, url in enumerate(urls, start=1):
         if not url_acceptable(url):
-            raise IntakeRefused(
-                "url_invalid",
-                f"Web address {n} cannot be used: it must begin with https:// or http://, name "
-                f"a site, hold no spaces and be at most {URL_MAX:,} characters long.",
+            sentence = _(
+                "Web address %(n)d cannot be used: it must begin with https:// or http://, name "
+                "a site, stand on a line of its own and be at most %(most)s characters long."
             )
+            raise IntakeRefused("url_invalid", sentence % {"n": n, "most": grouped(URL_MAX)})
 
 
-def url_acceptable(url: str) -> bool:
-    """Tell whether an address can be searched for as it stands; it is never changed."""
-    if len(url) > URL_MAX or any(char.isspace() or not char.isprintable() for char in url):
-        return False
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        return False
+def too_many_photos_sentence() -> str:
+    """Say how many photos one request may hold."""
+    sentence = _(
+        "A request can hold at most %(most)d photos. "
+        "Send %(most)d or fewer, and the others in another request."
+    )
+    return sentence % {"most": MAX_PHOTOS}
 
 
 def _photo_answer(n: int, data: bytes) -> PhotoAnswer:
     try:
-        with _DECODING:
-            decode(data)
+        picture_check(data)
     except ImageRefused as refusal:
-        return PhotoAnswer(n, False, refusal.reason, refusal.sentence)
+        return PhotoAnswer(n, False, refusal.reason, str(PICTURE_REFUSALS[refusal.reason]))
     return PhotoAnswer(n, True)
 
 
@@ -196,10 +195,12 @@ def _request_built(
 ) -> tuple[RemovalRequest, NewKeys, list[Photo]]:
     """Seal everything and write the files."""
     symbols, salt, day = receipts.canonical(receipt), os.urandom(_SALT), today()
+    tag, pepper = peppers.receipt_tag_new(symbols)
     subject = public_half(subject_key(symbols, salt))
     request = RemovalRequest(
         category=category,
-        receipt_tag=receipts.lookup_tag(symbols, secrets.secret_read(secrets.PEPPER)),
+        receipt_tag=tag,
+        pepper=pepper,
         subject_salt=salt,
         subject_public=subject,
         received_on=day,

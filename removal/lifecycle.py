@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import Case, F, Value, When
+from django.utils.translation import gettext as _
 
 from removal.audit import audit_append, subject_tag
 from removal.models import RemovalRequest, State
@@ -23,6 +25,10 @@ OPEN: Final = frozenset({State.RECEIVED, State.SEARCHING, State.IN_REVIEW, State
 CLOSED: Final = frozenset(
     {State.NO_MATCH, State.DENIED, State.RELEASED, State.WITHDRAWN, State.EXPIRED}
 )
+LISTED_MEANWHILE: Final = frozenset(
+    {State.IN_REVIEW, State.NEEDS_INFO, State.WITHDRAWN, State.EXPIRED}
+)
+"""States in which a request may have rows on a list from a decision before its appeal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +54,28 @@ STEPS: Final[Mapping[str, Step]] = {
     "decided": _step({State.IN_REVIEW}, State.APPROVED, State.PARTLY_APPROVED, State.DENIED),
     "released": _step({State.APPROVED, State.PARTLY_APPROVED}, State.RELEASED),
     "withdrawn": _step(OPEN, State.WITHDRAWN),
-    "appealed": _step({State.DENIED, State.NO_MATCH, State.PARTLY_APPROVED}, State.IN_REVIEW),
+    # From `released` only where the decision approved a part: docs/adr/0011. `appeals` sees to it.
+    "appealed": _step(
+        {State.DENIED, State.NO_MATCH, State.PARTLY_APPROVED, State.RELEASED}, State.IN_REVIEW
+    ),
 }
 
 
 class TransitionRefused(Exception):
-    """The request stands where this step cannot be taken (or someone else took one first)."""
+    """The request stands where this step cannot be taken (or someone else took one first).
 
-    def __init__(self, step: str) -> None:
+    Attributes:
+        step: the key of `STEPS`, or the act, that was refused.
+    """
+
+    def __init__(self, step: str, sentence: str = "") -> None:
+        self.step = step
         super().__init__(
-            f"This request can not be {step.replace('_', ' ')} any more: its state changed. "
-            "Load it again to see where it stands."
+            sentence
+            or _(
+                "This cannot be done any more: the state of the request has changed. "
+                "Load the page again to see where the request stands."
+            )
         )
 
 
@@ -105,6 +122,14 @@ def step_taken(
             detail={"state": to.value, **(detail or {})},
         )
         RemovalRequest.objects.filter(pk=request_id).update(state_seq=entry.seq)
+
+
+def outcome_kept(state: State) -> Case:
+    """Return, for the `changes` of a step, the outcome of one that ends a request undecided.
+
+    A request that ends during its appeal keeps the outcome of its decision.
+    """
+    return Case(When(outcome="", then=Value(state.value)), default=F("outcome"))
 
 
 def months_added(day: dt.date, months: int) -> dt.date:

@@ -23,11 +23,11 @@ from removal.candidates import (
     Found,
     candidates_make,
     evidence_open,
-    rows_found,
     rows_shortlist,
 )
 from removal.draining import units_release, units_waiting
 from removal.fingerprinting import UNREADABLE, to_fingerprint
+from removal.found import Held, rows_found, rows_held, urls_to_follow
 from removal.lifecycle import TransitionRefused, step_taken
 from removal.models import (
     Candidate,
@@ -40,7 +40,7 @@ from removal.models import (
     today,
 )
 from removal.sealing import NotReadable, Place, publics_of, seal_to
-from removal.searching import CatalogSearcher, Searcher
+from removal.searching import FOLLOWED, CatalogSearcher, Searcher
 from removal.shred import KeyShredded
 
 TOO_PLAIN: Final = "too_plain"
@@ -103,9 +103,10 @@ def request_conclude(request_id: str | uuid.UUID, *, searcher: Searcher | None =
     searcher = searcher or CatalogSearcher()
     try:
         evidence = evidence_open(request)
-        if not request.verifying and _verification_begun(request, evidence, searcher):
+        held = rows_held(evidence, searcher)
+        if not request.verifying and _verification_begun(request, evidence, held, searcher):
             return False
-        _concluded(request, rows_found(evidence, searcher))
+        _concluded(request, rows_found(held, evidence, searcher))
     except (NotReadable, KeyShredded, TransitionRefused):
         log.info("request %s: withdrawn or concluded by another worker", request.pk)
         return False
@@ -129,28 +130,43 @@ def _to_conclude() -> QuerySet[RemovalRequest]:
 
 
 def _verification_begun(
-    request: RemovalRequest, evidence: EvidenceOpened, searcher: Searcher
+    request: RemovalRequest, evidence: EvidenceOpened, held: Held, searcher: Searcher
 ) -> bool:
-    """Make the units that verify the best rows; tell whether the conclusion must wait for them."""
-    probed = request.photos.exclude(probe_sealed=b"").values_list("n", flat=True)
-    datasets = datasets_pictured()
-    if not probed or not datasets:
+    """Make the units that verify the best rows and follow the addresses of those found.
+
+    Tells whether the conclusion must wait for them.
+    """
+    listed = _rows_pictured(request, evidence, searcher)
+    addresses = searcher.fingerprint_urls(urls_to_follow(held, evidence))
+    if not listed and addresses is None:
         return False
-    listed = rows_shortlist(evidence, searcher, datasets=datasets, photos=set(probed))
-    searched = request.units.filter(group__isnull=False).select_related("group__dataset")
     public = publics_of([request.pk], Purpose.PRINT).get(request.pk)
     if public is None:
         raise NotReadable("The request was erased.")
+    followed = [] if addresses is None else [(FOLLOWED, addresses.to_bytes())]
+    searched = request.units.filter(group__isnull=False).select_related("group__dataset")
     units = []
     for unit in searched.defer("hits_sealed", "rows_sealed"):
         group = unit.group
-        rows = listed.get((group.dataset.name, group.number)) if group else None
-        if group and rows:
-            packed = content.hits_pack((n, content.rows_to_bytes(one)) for n, one in rows.items())
+        if group is None:
+            continue
+        rows = listed.get((group.dataset.name, group.number), {})
+        parts = [(n, content.rows_to_bytes(one)) for n, one in rows.items()] + followed
+        if parts:
             place = Place(request.pk, Purpose.PRINT, content.rows_item(group.pk))
-            sealed = seal_to(public, packed, place)
-            units.append(_verify_unit(unit, sealed))
+            units.append(_verify_unit(unit, seal_to(public, content.hits_pack(parts), place)))
     return bool(units) and _units_made(request, units)
+
+
+def _rows_pictured(
+    request: RemovalRequest, evidence: EvidenceOpened, searcher: Searcher
+) -> dict[tuple[str, int], dict[int, list[content.RowToVerify]]]:
+    """Return the rows whose pictures are worth comparing, where there are probes and pictures."""
+    probed = request.photos.exclude(probe_sealed=b"").values_list("n", flat=True)
+    datasets = datasets_pictured()
+    if not probed or not datasets:
+        return {}
+    return rows_shortlist(evidence, searcher, datasets=datasets, photos=set(probed))
 
 
 def _verify_unit(searched: SearchUnit, rows_sealed: bytes) -> SearchUnit:

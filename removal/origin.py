@@ -17,11 +17,12 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 
 View = Callable[[HttpRequest], HttpResponse]
 
-REFUSAL = (
+REFUSAL = _(
     "This form was sent from another website, so we did not take it. "
     "Open our own page and send it from there."
 )

@@ -9,6 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+
+from removal.languages import address
 
 NO_STORE = "no-store"
 
@@ -35,16 +38,17 @@ def error_page(
     heading: str,
     sentences: Sequence[str],
     *,
-    onward: tuple[str, str] = ("/", "Go to the first page"),
+    onward: tuple[str, str] | None = None,
     retry_after: int | None = None,
 ) -> HttpResponse:
-    """Say what is wrong, how to mend it, and where to go on."""
+    """Say what is wrong, how to mend it, and where to go on: an address and its name."""
+    path, label = onward or (address("/"), _("Go to the first page"))
     context = {
         "status": status,
         "heading": heading,
         "sentences": sentences,
-        "onward": onward[0],
-        "onward_label": onward[1],
+        "onward": path,
+        "onward_label": label,
     }
     response = page(request, "error.html", context, status=status, store=False)
     if retry_after is not None:

@@ -11,6 +11,8 @@ import hmac
 import secrets
 from typing import Final
 
+from django.utils.translation import gettext as _
+
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 SYMBOLS: Final = 25
 _GROUP: Final = 5
@@ -25,8 +27,10 @@ class ReceiptMistyped(ValueError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This code is mistyped: a symbol is wrong, swapped, missing or too many. "
-            "Compare it with the code you kept: 26 letters and digits."
+            _(
+                "This code is mistyped: a symbol is wrong, swapped, missing or too many. "
+                "Compare it with the code you kept: 26 letters and digits."
+            )
         )
 
 
@@ -96,6 +100,19 @@ def canonical(typed: str) -> str:
     if _sum([_VALUE[symbol] for symbol in symbols]):
         raise ReceiptMistyped
     return symbols[:SYMBOLS]
+
+
+def end_matches(code: str, typed: str) -> bool:
+    """Tell whether someone typed the end of a code: its last group of five and the check symbol.
+
+    Args:
+        code: as `written` gives it.
+        typed: read as `canonical` reads a code; the whole code is right too.
+    """
+    symbols, whole = (text[:200].upper().translate(_READ_AS) for text in (typed, code))
+    return len(symbols) > _GROUP and hmac.compare_digest(
+        symbols.encode(), whole[-len(symbols) :].encode()
+    )
 
 
 def lookup_tag(symbols: str, pepper: bytes) -> bytes:

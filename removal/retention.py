@@ -1,45 +1,54 @@
-"""What is deleted when, and how: the key first, then what it opened, then the row that names it.
+"""What is deleted when. How is said in `destroying`.
 
-Photo and fingerprints go 14 days after the decision, at once when the subject withdraws, and
-after 120 days whatever happens; the case 90 days after closing; the tombstone after 12 months.
-(The numbers are settings.) Every step is idempotent: a run that dies is completed by the next.
+Photo and fingerprints go 14 days after the decision (or the decided appeal), at once when the
+subject withdraws or asks for it, and after 120 days whatever happens; the case 90 days after
+closing; the tombstone after 12 months. (The numbers are settings.) Every step is idempotent: a run
+that dies is completed by the next.
 """
 
 import datetime as dt
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from removal import audit, blobs, shred
+from removal import audit, blobs, rotation, shred
+from removal.closing import case_may_end
+from removal.conversation import requests_expire
+from removal.destroying import (
+    PURGING,
+    case_destroy,
+    photos_destroy,
+    request_erase,
+    request_purge,
+    sessions_forget,
+    worker_keys_destroy,
+)
 from removal.lifecycle import CLOSED, TransitionRefused, step_taken
 from removal.models import (
-    Candidate,
     Photo,
-    Purpose,
-    Recipient,
     RemovalRequest,
     RetentionRun,
     SearchUnit,
     SpentTicket,
     State,
+    SubjectSession,
     Wrap,
     today,
 )
+from removal.sessions import IDLE
 
 # Files without a row are left by a transaction that was rolled back. A day is far longer than any
 # transaction takes, and leaves time to put a wrongly restored database right.
 ORPHAN_SECONDS: Final = 24 * 60 * 60
+LATE: Final = dt.timedelta(hours=25)
+"""How old the last run may be before `doctor` and the health page alarm."""
 _BATCH: Final = 500
-# Stands as closing day while a request is purged: a purge that dies is completed by the next run.
-_PURGING: Final = dt.date(1970, 1, 1)
-_PHOTO_KEYS: Final = (Purpose.PHOTO, Purpose.PRINT)
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +65,8 @@ def photos_delete_on(request: RemovalRequest, *, decided_on: dt.date) -> dt.date
 def retention_run() -> Counter[str]:
     """Delete what is due, and return how much of each."""
     done: Counter[str] = Counter()
+    done["sessions"] = sessions_destroy()
+    done["expired"] = requests_expire()
     for request_id in _tombstones_due():
         done["tombstones"] += request_purge(request_id, act="purged", actor=audit.RETENTION)
     for request_id in _photos_due():
@@ -63,41 +74,35 @@ def retention_run() -> Counter[str]:
     for request_id in _unsearched():
         done["given_up"] += _search_given_up(request_id)
     for request_id in _cases_due():
-        done["cases"] += case_destroy(request_id)
+        done["cases"] += case_may_end(request_id) and case_destroy(request_id)
     done["worker_keys"] = worker_keys_destroy()
     done["orphan_keys"] = shred.keys_destroy(list(_orphan_keys()))
     done["orphan_blobs"] = _orphan_blobs_delete()
     done["tickets"] = SpentTicket.objects.filter(expires_at__lt=timezone.now()).delete()[0]
     RetentionRun.objects.update_or_create(pk=1, defaults={"ran_at": timezone.now()})
+    done.update(rotation.rotations_continue())
     log.info("retention: %s", ", ".join(f"{what} {count}" for what, count in done.items()))
     return done
 
 
-def photos_destroy(request_id: uuid.UUID) -> bool:
-    """Destroy photos and fingerprints of a request; tell whether any were left."""
-    shred.keys_destroy(_shreds(request_id, _PHOTO_KEYS))
-    day = today()
-    with transaction.atomic():
-        taken = RemovalRequest.objects.filter(pk=request_id, photos_deleted_on__isnull=True).update(
-            photos_deleted_on=day, links_sealed=b""
-        )
-        if not taken:
-            return False
-        request = RemovalRequest.objects.get(pk=request_id)
-        names = list(request.photos.values_list("blob", flat=True))
-        Wrap.objects.filter(key__request_id=request_id, key__purpose__in=_PHOTO_KEYS).delete()
-        request.photos.update(
-            state=Photo.State.DELETED, deleted_on=day, fingerprint_sealed=b"", probe_sealed=b""
-        )
-        SearchUnit.objects.filter(request_id=request_id).update(hits_sealed=b"", rows_sealed=b"")
-        transaction.on_commit(lambda: blobs.blobs_delete(names), robust=True)
-        audit.audit_append(
-            act="photos_destroyed",
-            actor=audit.RETENTION,
-            tag=_tag_left(request),
-            detail={"photos": len(names)},
-        )
-    return True
+def retention_late() -> str | None:
+    """Return when retention last ran, in words, where that is too long ago; else None.
+
+    As long as there is nothing to delete, nothing is late.
+    """
+    if not RemovalRequest.objects.exists():
+        return None
+    run = RetentionRun.objects.first()
+    if run is not None and timezone.now() - run.ran_at < LATE:
+        return None
+    return f"last ran at {run.ran_at:%Y-%m-%d %H:%M} UTC" if run else "never ran"
+
+
+def sessions_destroy() -> int:
+    """Destroy the sessions that have ended; return how many there were."""
+    now = timezone.now()
+    ended = Q(expires_at__lte=now) | Q(used_at__lte=now - IDLE)
+    return sessions_forget(SubjectSession.objects.filter(ended))
 
 
 def _search_given_up(request_id: uuid.UUID) -> bool:
@@ -109,78 +114,6 @@ def _search_given_up(request_id: uuid.UUID) -> bool:
         log.warning("request %s stays as it is: %s", request_id, type(refused).__name__)
         return False
     return True
-
-
-def case_destroy(request_id: uuid.UUID) -> bool:
-    """Destroy words and rows of a closed request; its tombstone stays."""
-    photos_destroy(request_id)
-    shred.keys_destroy(_shreds(request_id, (Purpose.CASE,)))
-    with transaction.atomic():
-        taken = RemovalRequest.objects.filter(pk=request_id, case_deleted_on__isnull=True).update(
-            case_deleted_on=today(),
-            category="",
-            link_count=0,
-            content_sealed=b"",
-            extension_sealed=b"",
-            statement_sealed=b"",
-        )
-        if not taken:
-            return False
-        request = RemovalRequest.objects.get(pk=request_id)
-        Wrap.objects.filter(key__request_id=request_id, key__purpose=Purpose.CASE).delete()
-        Candidate.objects.filter(request_id=request_id).delete()
-        SearchUnit.objects.filter(request_id=request_id).delete()
-        audit.audit_append(act="case_destroyed", actor=audit.RETENTION, tag=_tag_left(request))
-    return True
-
-
-def request_purge(request_id: uuid.UUID, *, act: str, actor: str) -> bool:
-    """Destroy every trace of a request but its audit entries, which then name nobody."""
-    request = RemovalRequest.objects.filter(pk=request_id).first()
-    if request is None:
-        return False
-    RemovalRequest.objects.filter(pk=request_id).update(closed_on=_PURGING)
-    names = list(request.photos.values_list("blob", flat=True))
-    tag = _tag_left(request)
-    shred.keys_destroy([*_shreds(request_id, tuple(Purpose)), request.audit_shred])
-    with transaction.atomic():
-        deleted, _ = RemovalRequest.objects.filter(pk=request_id).delete()
-        if not deleted:
-            return False
-        transaction.on_commit(lambda: blobs.blobs_delete(names), robust=True)
-        audit.audit_append(act=act, actor=actor, tag=tag)
-    return True
-
-
-def request_erase(request_id: uuid.UUID) -> bool:
-    """Erase a request at its subject's own wish, tombstone included."""
-    return request_purge(request_id, act="erased", actor=audit.SUBJECT)
-
-
-def worker_keys_destroy(request_ids: Iterable[uuid.UUID] | None = None) -> int:
-    """Destroy the worker's wraps of requests whose search is over; return how many there were."""
-    over = Wrap.objects.filter(recipient=Recipient.WORKER).exclude(
-        key__request__state__in=(State.RECEIVED, State.SEARCHING)
-    )
-    if request_ids is not None:
-        over = over.filter(key__request_id__in=request_ids)
-    wraps = list(over.values_list("pk", "shred"))
-    shred.keys_destroy([name for _, name in wraps])
-    Wrap.objects.filter(pk__in=[pk for pk, _ in wraps]).delete()
-    return len(wraps)
-
-
-def _shreds(request_id: uuid.UUID, purposes: tuple[Purpose, ...]) -> list[uuid.UUID]:
-    wraps = Wrap.objects.filter(key__request_id=request_id, key__purpose__in=purposes)
-    return list(wraps.values_list("shred", flat=True))
-
-
-def _tag_left(request: RemovalRequest) -> bytes:
-    """Return what names a request in the log; nothing once a purge destroyed its audit key."""
-    try:
-        return audit.subject_tag(request)
-    except shred.KeyShredded:
-        return b""
 
 
 def _due(*conditions: Q, **more: object) -> list[uuid.UUID]:
@@ -203,19 +136,17 @@ def _cases_due() -> list[uuid.UUID]:
 
 def _tombstones_due() -> list[uuid.UUID]:
     limit = today() - dt.timedelta(days=settings.UNLIST.keep_tombstone_days)
-    return _due(Q(state__in=CLOSED, closed_on__lte=limit) | Q(closed_on=_PURGING))
+    return _due(Q(state__in=CLOSED, closed_on__lte=limit) | Q(closed_on=PURGING))
 
 
 def _orphan_keys() -> Iterator[uuid.UUID]:
     """Yield shred keys that no row names."""
     for names in _in_batches(shred.keys_older_than(ORPHAN_SECONDS)):
-        known = set(Wrap.objects.filter(shred__in=names).values_list("shred", flat=True))
-        known |= set(
-            RemovalRequest.objects.filter(audit_shred__in=names).values_list(
-                "audit_shred", flat=True
-            )
-        )
-        yield from names - known
+        wraps = Wrap.objects.filter(shred__in=names).values_list("shred", flat=True)
+        sessions = SubjectSession.objects.filter(shred__in=names).values_list("shred", flat=True)
+        requests = RemovalRequest.objects.filter(audit_shred__in=names)
+        audits = requests.values_list("audit_shred", flat=True)
+        yield from names - {*wraps, *sessions, *audits}
 
 
 def _orphan_blobs_delete() -> int:
@@ -237,3 +168,18 @@ def _in_batches(names: Iterator[uuid.UUID]) -> Iterator[set[uuid.UUID]]:
             batch = set()
     if batch:
         yield batch
+
+
+__all__ = [
+    "LATE",
+    "ORPHAN_SECONDS",
+    "case_destroy",
+    "photos_delete_on",
+    "photos_destroy",
+    "request_erase",
+    "request_purge",
+    "retention_late",
+    "retention_run",
+    "sessions_destroy",
+    "worker_keys_destroy",
+]

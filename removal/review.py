@@ -1,138 +1,47 @@
 """What people do to a request: maintainers decide, extend and look; the subject withdraws.
 
 Each is one step of `lifecycle` or one conditional UPDATE, with its audit entry in the same
-transaction. Nothing is decided twice: who comes second gets `AlreadyDecided` and changes nothing.
+transaction. Deciding is in `deciding`, looking in `reveals`, what follows a release in `closing`,
+and what the two sides say to each other in `conversation` and `appeals`.
 """
 
 import uuid
-from collections.abc import Collection
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Final
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext as _
 
-from catalog.pictures import row_picture
-from indexer.decode import ImageRefused, decode, thumbnail
 from removal import audit, content, retention
-from removal.content import FoundRow, row_opened
-from removal.lifecycle import OPEN, TransitionRefused, months_added, step_taken
-from removal.models import (
-    Candidate,
-    Kind,
-    Purpose,
-    RemovalRequest,
-    SearchUnit,
-    State,
-    Verdict,
-    today,
+from removal.closing import request_release
+from removal.deciding import (
+    STATEMENT_MAX,
+    TIERS,
+    AlreadyDecided,
+    DecisionInvalid,
+    RequestChanged,
+    request_decide,
 )
-from removal.reasons import DENIAL_REASONS
-from removal.sealing import PrivateKey, seal
-from removal.selectors.desk import (
-    SHOWN_SIDE,
-    RequestGone,
-    request_found,
-    review_photo,
-    reviewer_key,
-)
-from removal.selectors.subject import ApprovedRow, OpenedRequest, row_approved
-from removal.signals import rows_approved
+from removal.lifecycle import OPEN, TransitionRefused, months_added, outcome_kept, step_taken
+from removal.models import Photo, Purpose, RemovalRequest, SearchUnit, State, today
+from removal.reveals import candidate_reveal, photo_reveal
+from removal.sealing import seal
+from removal.selectors.desk import request_found
+from removal.selectors.subject import OpenedRequest
 
-TIERS: Final = ("exact",)
-STATEMENT_MAX: Final = 4000
 REASON_MAX: Final = 1000
 _EXTENSION_MONTHS: Final = 3  # from receipt: one month, and two more (GDPR Art. 12(3))
-
-
-class AlreadyDecided(Exception):
-    """Someone decided, or the subject withdrew, in the meantime."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This request is not waiting for a decision any more: somebody decided it or the "
-            "subject withdrew it. Load it again to see."
-        )
-
-
-class DecisionInvalid(ValueError):
-    """The decision or extension lacks something or contradicts itself; nothing was changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Decision:
-    """A decision that was found consistent."""
-
-    outcome: State
-    approved: tuple[tuple[Candidate, FoundRow], ...]
-    reason: str
-    statement: str
-    tier: str
-
-
-def request_decide(
-    *,
-    request_id: uuid.UUID,
-    reviewer: User,
-    approve: Collection[uuid.UUID],
-    deny_reason: str | None,
-    statement: str,
-    tier: str | None,
-) -> str:
-    """Decide a request and return its new state.
-
-    It is approved when every exact and copy row is approved (look-alikes left out do not count
-    against it), denied when no row is, partly approved otherwise.
-
-    Args:
-        request_id: which.
-        reviewer: who decides.
-        approve: ids of the candidates to remove.
-        deny_reason: a key of `DENIAL_REASONS`, when rows stay.
-        statement: words to the subject, sealed; may be empty.
-        tier: how approved rows are listed; no default.
-
-    Raises:
-        AlreadyDecided: it is not in review (any more).
-        DecisionInvalid: a sentence says what to mend.
-        RequestGone: there is no such request, or its case was deleted.
-    """
-    request = request_found(request_id)
-    if request.state != State.IN_REVIEW:
-        raise AlreadyDecided
-    case = _case_key(request)
-    decision = _decision(
-        request,
-        set(approve),
-        case=case,
-        reason=deny_reason or "",
-        statement=statement.strip(),
-        tier=tier or "",
-    )
-    try:
-        with step_taken(
-            request_id,
-            "decided",
-            decision.outcome,
-            actor=audit.staff(reviewer.pk),
-            detail={
-                "reason": decision.reason or None,
-                "tier": decision.tier or None,
-                "approved": len(decision.approved),
-            },
-            changes=_changes(request, decision),
-        ):
-            _verdicts_set(request_id, decision)
-    except TransitionRefused:
-        raise AlreadyDecided from None
-    return decision.outcome.value
 
 
 def request_extend(*, request_id: uuid.UUID, reviewer: User, reason: str) -> None:
     """Extend the clock by two months: once, before the due date, with a reason to the subject.
 
+    The month of an appeal is not extended.
+
     Raises:
-        DecisionInvalid: no reason, extended before, too late, or the request is not open.
+        DecisionInvalid: no reason, extended before, too late, appealed, or the request is not open.
         RequestGone: there is no such request.
     """
     reason = reason.strip()
@@ -146,16 +55,17 @@ def request_extend(*, request_id: uuid.UUID, reviewer: User, reason: str) -> Non
             pk=request_id,
             state__in=OPEN,
             extended_on__isnull=True,
+            appealed_on__isnull=True,
             due_on__gt=day,
         ).update(
             extended_on=day,
             due_on=months_added(request.received_on, _EXTENSION_MONTHS),
-            extension_sealed=_sealed(request_id, content.EXTENSION, reason),
+            extension_sealed=seal(request_id, Purpose.CASE, content.EXTENSION, reason.encode()),
         )
         if not extended:
             raise DecisionInvalid(
                 "The clock can be extended once, before the first due date, while the request is "
-                "open. One of these does not hold any more."
+                "open and not appealed. One of these does not hold any more."
             )
         audit.audit_append(
             act="extended", actor=audit.staff(reviewer.pk), tag=audit.subject_tag(request)
@@ -175,8 +85,9 @@ def request_withdraw(*, opened: OpenedRequest) -> str:
         State.WITHDRAWN,
         actor=audit.SUBJECT,
         changes={
-            "outcome": State.WITHDRAWN.value,
+            "outcome": outcome_kept(State.WITHDRAWN),
             "closed_on": day,
+            "answer_due_on": None,
             "photos_delete_on": day,
             "lease_token": None,
             "lease_until": None,
@@ -189,143 +100,50 @@ def request_withdraw(*, opened: OpenedRequest) -> str:
     return State.WITHDRAWN.value
 
 
-def request_release(*, request_id: uuid.UUID, release: int) -> None:
-    """Note that a published release carries the approved rows; safe to call again.
+def photos_delete_now(*, opened: OpenedRequest) -> None:
+    """Destroy the photos and fingerprints of a request at the subject's click.
+
+    They are marked as due first: should the process die in between, retention completes it. Where
+    the search is not over, it can only be given up, and a maintainer tells the subject.
 
     Raises:
-        TransitionRefused: the request was never approved.
-        RequestGone: there is no such request.
+        TransitionRefused: no photo was sent, or they are deleted already.
     """
-    request = request_found(request_id)
-    if release in request.released_in:
-        return
-    with step_taken(
-        request_id,
-        "released",
-        State.RELEASED,
-        actor=audit.RELEASE,
-        detail={"release": release},
-        changes={"closed_on": today(), "released_in": [*request.released_in, release]},
-    ):
-        pass
-
-
-def photo_reveal(*, photo_id: uuid.UUID, reviewer: User) -> bytes:
-    """Note that a maintainer looks at a photo, and return it as JPEG.
-
-    Raises:
-        RequestGone: there is no such photo, or it was deleted.
-    """
-    picture = review_photo(photo_id=photo_id, reviewer=reviewer)
-    request = RemovalRequest.objects.get(photos=photo_id)
-    _reveal_noted(request, reviewer, "photo_revealed")
-    return picture
-
-
-def candidate_reveal(*, candidate_id: uuid.UUID, reviewer: User) -> bytes | None:
-    """Note that a maintainer looks at a row's picture, and return it as JPEG.
-
-    None where the dataset holds no picture of the row, or its shard changed.
-
-    Raises:
-        RequestGone: there is no such candidate, or the case was deleted.
-    """
-    candidate = Candidate.objects.select_related("request").filter(pk=candidate_id).first()
-    if candidate is None:
-        raise RequestGone("There is no such row: its request may have been closed and deleted.")
-    row = row_opened(candidate, _case_key(candidate.request))
-    picture = row_picture(row.dataset, row.shard, row.key, row.index, row.offset)
-    if picture is None:
-        return None
-    try:
-        shown = thumbnail(decode(picture), SHOWN_SIDE)
-    except ImageRefused:
-        return None
-    _reveal_noted(candidate.request, reviewer, "row_revealed")
-    return shown
-
-
-def _reveal_noted(request: RemovalRequest, reviewer: User, act: str) -> None:
+    held = Photo.objects.filter(request=OuterRef("pk"), state=Photo.State.HELD)
     with transaction.atomic():
-        audit.audit_append(act=act, actor=audit.staff(reviewer.pk), tag=audit.subject_tag(request))
-
-
-def _case_key(request: RemovalRequest) -> PrivateKey:
-    case = reviewer_key(request, Purpose.CASE)
-    if case is None:
-        raise RequestGone("What was found for this request is deleted.")
-    return case
-
-
-def _decision(
-    request: RemovalRequest,
-    chosen: set[uuid.UUID],
-    *,
-    case: PrivateKey,
-    reason: str,
-    statement: str,
-    tier: str,
-) -> _Decision:
-    candidates = {candidate.pk: candidate for candidate in request.candidates.all()}
-    if not chosen <= candidates.keys():
-        raise DecisionInvalid("A chosen row does not belong to this request: load it again.")
-    if len(statement) > STATEMENT_MAX:
-        raise DecisionInvalid(f"Shorten the statement to {STATEMENT_MAX:,} characters.")
-    outcome = _outcome(candidates, chosen)
-    _reason_check(outcome, reason)
-    if chosen and tier not in TIERS:
-        raise DecisionInvalid(f"Choose how the rows are listed: {', '.join(TIERS)}.")
-    approved = tuple((candidates[pk], row_opened(candidates[pk], case)) for pk in chosen)
-    for _, row in approved:
-        if not (row.url or row.sha256 or row.md5):
-            raise DecisionInvalid(
-                "A chosen row has neither a URL nor a recorded digest, so no list can name it: "
-                "leave it out, and have it removed from the dataset by hand."
+        asked = RemovalRequest.objects.filter(
+            Exists(held), pk=opened.request_id, photos_deleted_on__isnull=True
+        ).update(photos_delete_on=today())
+        if not asked:
+            raise TransitionRefused(
+                "photos_deleted", _("We hold no photo of this request: there is nothing to delete.")
             )
-    return _Decision(outcome, approved, reason, statement, tier if chosen else "")
-
-
-def _changes(request: RemovalRequest, decision: _Decision) -> dict[str, object]:
-    """Return the fields that a decision sets."""
-    day = today()
-    return {
-        "outcome": decision.outcome.value,
-        "reason": decision.reason,
-        "tier": decision.tier,
-        "decided_on": day,
-        "closed_on": day if decision.outcome == State.DENIED else None,
-        "photos_delete_on": retention.photos_delete_on(request, decided_on=day),
-        "statement_sealed": _sealed(request.pk, content.STATEMENT, decision.statement),
-    }
-
-
-def _outcome(candidates: dict[uuid.UUID, Candidate], chosen: set[uuid.UUID]) -> State:
-    if not chosen:
-        return State.DENIED
-    own = {pk for pk, candidate in candidates.items() if candidate.kind != Kind.SIMILAR}
-    return State.APPROVED if own <= chosen else State.PARTLY_APPROVED
-
-
-def _reason_check(outcome: State, reason: str) -> None:
-    if outcome == State.APPROVED and reason:
-        raise DecisionInvalid(
-            "Every exact and copy row is chosen, so nothing is refused: leave the reason empty."
+        request = RemovalRequest.objects.get(pk=opened.request_id)
+        audit.audit_append(
+            act="photos_delete_asked", actor=audit.SUBJECT, tag=audit.subject_tag(request)
         )
-    if outcome != State.APPROVED and reason not in DENIAL_REASONS:
-        raise DecisionInvalid(
-            f"Rows that stay need a reason: choose one of {', '.join(DENIAL_REASONS)}."
-        )
+    retention.photos_destroy(opened.request_id)
+    with suppress(TransitionRefused):  # where the search is over, nothing is given up
+        _search_given_up(opened.request_id)
 
 
-def _verdicts_set(request_id: uuid.UUID, decision: _Decision) -> None:
-    chosen = [candidate.pk for candidate, _ in decision.approved]
-    candidates = Candidate.objects.filter(request_id=request_id)
-    candidates.filter(pk__in=chosen).update(verdict=Verdict.APPROVED)
-    candidates.exclude(pk__in=chosen).update(verdict=Verdict.DENIED)
-    if chosen:
-        rows: list[ApprovedRow] = [row_approved(row) for _, row in decision.approved]
-        rows_approved.send(sender=RemovalRequest, rows=rows, tier=decision.tier, on=today())
+def _search_given_up(request_id: uuid.UUID) -> None:
+    with step_taken(request_id, "search_given_up", State.IN_REVIEW, actor=audit.SUBJECT):
+        SearchUnit.objects.filter(request_id=request_id).update(lease_token=None)
 
 
-def _sealed(request_id: uuid.UUID, item: str, words: str) -> bytes:
-    return seal(request_id, Purpose.CASE, item, words.encode()) if words else b""
+__all__ = [
+    "REASON_MAX",
+    "STATEMENT_MAX",
+    "TIERS",
+    "AlreadyDecided",
+    "DecisionInvalid",
+    "RequestChanged",
+    "candidate_reveal",
+    "photo_reveal",
+    "photos_delete_now",
+    "request_decide",
+    "request_extend",
+    "request_release",
+    "request_withdraw",
+]

@@ -8,9 +8,11 @@ ChaCha20-Poly1305). What a sealed text belongs to (request, purpose, item) goes 
 or the cipher's associated data, so that no text can be moved to another place unnoticed.
 """
 
+import hashlib
 import os
 import uuid
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +29,7 @@ from removal.models import DataKey, Purpose, Recipient, Wrap
 _SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 _NONCE: Final = 12
 _SUBJECT: Final = b"unlist/subject/1"
+_KEY_ID: Final = b"unlist/key-id/1"
 
 Stored = bytes | memoryview
 """What a binary field gives: bytes on SQLite, a view on PostgreSQL."""
@@ -37,6 +40,13 @@ RECIPIENTS: Final[Mapping[Purpose, tuple[Recipient, ...]]] = {
     Purpose.CASE: (Recipient.SUBJECT, Recipient.REVIEWER),
     Purpose.PROOF: (Recipient.SUBJECT,),
 }
+
+
+PRIVATE_HALVES: Final[Mapping[Recipient, secrets.Secret]] = {
+    Recipient.REVIEWER: secrets.REVIEWER_PRIVATE,
+    Recipient.WORKER: secrets.WORKER_PRIVATE,
+}
+"""The roles' own key pairs; the subject's comes from the receipt."""
 
 
 class NotReadable(Exception):
@@ -64,9 +74,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PrivateKey:
-    """The private half of a key, in memory alone."""
+    """The private half of a key, in memory alone.
+
+    Attributes:
+        raw: its 32 bytes.
+        retired: halves that rotation replaced; what is not wrapped anew yet still opens with them.
+    """
 
     raw: bytes
+    retired: tuple[bytes, ...] = ()
 
     def open(self, sealed: Stored, place: Place) -> bytes:
         """Open what was sealed to this key at this place.
@@ -74,11 +90,13 @@ class PrivateKey:
         Raises:
             NotReadable: it was not.
         """
-        private = X25519PrivateKey.from_private_bytes(self.raw)
-        try:
-            return _SUITE.decrypt(bytes(sealed), private, info=place.bound())
-        except (InvalidTag, ValueError):
-            raise NotReadable("This is not what was sealed here.") from None
+        for raw in (self.raw, *self.retired):
+            private = X25519PrivateKey.from_private_bytes(raw)
+            try:
+                return _SUITE.decrypt(bytes(sealed), private, info=place.bound())
+            except (InvalidTag, ValueError):
+                continue
+        raise NotReadable("This is not what was sealed here.")
 
 
 def seal_to(public: Stored, text: bytes, place: Place) -> bytes:
@@ -103,7 +121,12 @@ def subject_key(symbols: str, salt: Stored) -> PrivateKey:
 
 def public_half(key: PrivateKey) -> bytes:
     """Return the 32 bytes to which others can seal."""
-    return X25519PrivateKey.from_private_bytes(key.raw).public_key().public_bytes_raw()
+    return secrets.public_of(key.raw)
+
+
+def key_id(public: bytes) -> str:
+    """Return the short name by which wraps tell whose key pair opens them."""
+    return hashlib.sha256(_KEY_ID + public).digest()[:8].hex()
 
 
 def role_key(recipient: Recipient) -> PrivateKey:
@@ -112,11 +135,8 @@ def role_key(recipient: Recipient) -> PrivateKey:
     Raises:
         SecretUnavailable: this process does not hold it.
     """
-    held = {
-        Recipient.REVIEWER: secrets.REVIEWER_PRIVATE,
-        Recipient.WORKER: secrets.WORKER_PRIVATE,
-    }
-    return PrivateKey(secrets.secret_read(held[recipient]))
+    raw, *retired = secrets.secret_held(PRIVATE_HALVES[recipient])
+    return PrivateKey(raw, tuple(retired))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +178,10 @@ def keys_make(request_id: uuid.UUID, subject_public: bytes) -> NewKeys:
         place = _wrap_place(request_id, purpose, who)
         inner = seal_to(publics[who], private[purpose].raw, place)
         sealed = _lock(shred_key, inner, place)
-        wraps.append(Wrap(key=keys[purpose], recipient=who, sealed=sealed, shred=name))
+        holder = key_id(publics[who]) if who in PRIVATE_HALVES else ""
+        wraps.append(
+            Wrap(key=keys[purpose], recipient=who, holder=holder, sealed=sealed, shred=name)
+        )
     return NewKeys(tuple(keys.values()), tuple(wraps))
 
 
@@ -171,12 +194,35 @@ def unwrap(
         NotReadable: there is no such wrap (any more), or it is not the holder's.
         KeyShredded: the wrap's shred key was destroyed.
     """
+    place = _wrap_place(request_id, purpose, recipient)
+    try:
+        return _unwrapped(_wrap_of(request_id, purpose, recipient), place, holder)
+    except (NotReadable, shred.KeyShredded):
+        successor = _successor(recipient, holder)
+        if successor is None:
+            raise
+        # It may have been wrapped anew, to the successor of the holder's key, at this very moment.
+        return _unwrapped(_wrap_of(request_id, purpose, recipient), place, successor)
+
+
+def _successor(recipient: Recipient, holder: PrivateKey) -> PrivateKey | None:
+    """Return the role's key as it is now, if the holder's is or was that role's."""
+    if recipient not in PRIVATE_HALVES:
+        return None
+    try:
+        current = role_key(recipient)
+    except secrets.SecretUnavailable:
+        return None
+    return current if holder.raw in (current.raw, *current.retired) else None
+
+
+def _wrap_of(request_id: uuid.UUID, purpose: Purpose, recipient: Recipient) -> Wrap:
     wrap = Wrap.objects.filter(
         key__request_id=request_id, key__purpose=purpose, recipient=recipient
     ).first()
     if wrap is None:
         raise NotReadable("There is no key for this reader: it was destroyed or never given.")
-    return _unwrapped(wrap, _wrap_place(request_id, purpose, recipient), holder)
+    return wrap
 
 
 def unwrap_many(
@@ -200,8 +246,30 @@ def unwrap_many(
                 wrap, _wrap_place(request_id, purpose, recipient), holder
             )
         except (NotReadable, shred.KeyShredded):
-            continue
+            with suppress(NotReadable, shred.KeyShredded):  # unless it was just wrapped anew
+                opened[request_id] = unwrap(request_id, purpose, recipient, holder)
     return opened
+
+
+def wrap_renew(wrap: Wrap, recipient: Recipient, holder: PrivateKey) -> bool:
+    """Wrap a data key anew, to the holder's own public half, unless it changed meanwhile.
+
+    The new shred key is on the disk before the database names it, and the old one is destroyed
+    after: a process that is killed in between loses nothing, and retention finds what is left.
+
+    Raises:
+        NotReadable: none of the holder's halves opens it.
+        KeyShredded: its shred key was destroyed.
+    """
+    place = _wrap_place(wrap.key.request_id, Purpose(wrap.key.purpose), recipient)
+    private, public = _unwrapped(wrap, place, holder), public_half(holder)
+    [(name, shred_key)] = shred.keys_make(1).items()
+    sealed = _lock(shred_key, seal_to(public, private.raw, place), place)
+    renewed = Wrap.objects.filter(pk=wrap.pk, shred=wrap.shred).update(
+        sealed=sealed, shred=name, holder=key_id(public)
+    )
+    shred.keys_destroy([wrap.shred if renewed else name])
+    return bool(renewed)
 
 
 def publics_of(request_ids: Collection[uuid.UUID], purpose: Purpose) -> dict[uuid.UUID, bytes]:

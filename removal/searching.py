@@ -7,17 +7,21 @@ which imports this module by way of the tasks' names, must do without.
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from removal.content import RowId, RowToVerify
+from removal.url_variants import url_variants
+from unlist.keys import Kind, row_key
 
 if TYPE_CHECKING:
     from catalog.models import Group
-    from indexer.evidence import Match, Shortlisted
-    from indexer.fingerprint import Fingerprint
-    from indexer.hits import GroupHits
+    from indexer.evidence.hits import GroupHits
+    from indexer.evidence.verdict import Match, Shortlisted
+    from indexer.query.fingerprint import Fingerprint
 
 MATCHES_TOP: Final = 20  # per query, as `match_images` has it
+FOLLOWED: Final = 0  # number of the query for found rows' URLs; photos count up, given URLs down
 
 
 class GroupUnavailable(Exception):
@@ -39,7 +43,10 @@ class Searcher(Protocol):
         """Fingerprint a photo for the named encoders; raises `ImageRefused`."""
 
     def fingerprint_url(self, url: str) -> "Fingerprint":
-        """Fingerprint a URL."""
+        """Fingerprint a URL: it finds the rows stored under any spelling of it."""
+
+    def fingerprint_urls(self, urls: Sequence[str]) -> "Fingerprint | None":
+        """Fingerprint URLs together, each in all its spellings; None where there are none."""
 
     def fingerprint_read(self, data: bytes) -> "Fingerprint":
         """Read a fingerprint's bytes."""
@@ -89,20 +96,26 @@ class CatalogSearcher:
         return photo_fingerprint(data, encoders)
 
     def fingerprint_url(self, url: str) -> "Fingerprint":
-        """Fingerprint a URL."""
-        from indexer.fingerprint import fingerprint_url  # noqa: PLC0415  # hashing libraries
+        """Fingerprint a URL: it finds the rows stored under any spelling of it."""
+        from indexer.query.fingerprint import fingerprint_url  # noqa: PLC0415  # hashing libraries
 
-        return fingerprint_url(url)
+        return replace(fingerprint_url(url), digests=_url_keys([url]))
+
+    def fingerprint_urls(self, urls: Sequence[str]) -> "Fingerprint | None":
+        """Fingerprint URLs together, each in all its spellings; None where there are none."""
+        from indexer.query.fingerprint import fingerprint_url  # noqa: PLC0415  # hashing libraries
+
+        return replace(fingerprint_url(urls[0]), digests=_url_keys(urls)) if urls else None
 
     def fingerprint_read(self, data: bytes) -> "Fingerprint":
         """Read a fingerprint's bytes."""
-        from indexer.fingerprint import Fingerprint  # noqa: PLC0415  # hashing libraries
+        from indexer.query.fingerprint import Fingerprint  # noqa: PLC0415  # hashing libraries
 
         return Fingerprint.from_bytes(data)
 
     def photo_probe(self, data: bytes) -> bytes:
         """Return what geometry compares of a photo; raises `ImageRefused`."""
-        from indexer.fingerprint import photo_probe  # noqa: PLC0415  # OpenCV
+        from indexer.query.fingerprint import photo_probe  # noqa: PLC0415  # OpenCV
 
         return photo_probe(data)
 
@@ -111,7 +124,7 @@ class CatalogSearcher:
     ) -> "list[GroupHits]":
         """Search a group; one answer per fingerprint, in order."""
         from catalog.search import group_search  # noqa: PLC0415  # faiss
-        from indexer.manifest import EncoderMismatch, GroupUnreadable  # noqa: PLC0415
+        from indexer.storage.manifest import EncoderMismatch, GroupUnreadable  # noqa: PLC0415
 
         try:
             return group_search(group, fingerprints, top=top)
@@ -122,8 +135,8 @@ class CatalogSearcher:
 
     def shortlist(self, hits: Sequence[bytes], *, datasets: Collection[str]) -> list[RowToVerify]:
         """Return one query's rows worth verifying from its serialized hits of all groups."""
-        from indexer.evidence import shortlist  # noqa: PLC0415  # worker only
-        from indexer.hits import GroupHits  # noqa: PLC0415  # worker only
+        from indexer.evidence.hits import GroupHits  # noqa: PLC0415  # worker only
+        from indexer.evidence.verdict import shortlist  # noqa: PLC0415  # worker only
 
         found = [GroupHits.from_bytes(part) for part in hits]
         return [_row_to_verify(one) for one in shortlist(found, datasets=datasets)]
@@ -150,15 +163,21 @@ class CatalogSearcher:
         self, hits: Sequence[bytes], *, top: int, geometry: Mapping[RowId, str]
     ) -> "list[Match]":
         """Conclude for one query from the serialized hits of all groups and its geometry."""
-        from indexer.evidence import conclude  # noqa: PLC0415  # worker only
-        from indexer.geometry import Geometry  # noqa: PLC0415  # worker only
-        from indexer.hits import GroupHits  # noqa: PLC0415  # worker only
+        from indexer.evidence.hits import GroupHits  # noqa: PLC0415  # worker only
+        from indexer.evidence.verdict import conclude  # noqa: PLC0415  # worker only
+        from indexer.geometry.verify import Geometry  # noqa: PLC0415  # worker only
 
         return conclude(
             [GroupHits.from_bytes(part) for part in hits],
             top=top,
             geometry={row: Geometry.from_json(text) for row, text in geometry.items()},
         )
+
+
+def _url_keys(urls: Sequence[str]) -> tuple[tuple[Kind, bytes], ...]:
+    """Return the row keys of all spellings, each once."""
+    spellings = dict.fromkeys(one for url in urls for one in url_variants(url))
+    return tuple(("url", row_key("url", one)) for one in spellings)
 
 
 def _files_reached(group: "Group") -> None:
@@ -178,8 +197,8 @@ def _row_to_verify(one: "Shortlisted") -> RowToVerify:
 
 
 def _shortlisted(row: RowToVerify) -> "Shortlisted":
-    from indexer.evidence import Shortlisted  # noqa: PLC0415  # worker only
-    from indexer.hits import Row  # noqa: PLC0415  # worker only
+    from indexer.evidence.hits import Row  # noqa: PLC0415  # worker only
+    from indexer.evidence.verdict import Shortlisted  # noqa: PLC0415  # worker only
 
     return Shortlisted(
         dataset=row.dataset,

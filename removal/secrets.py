@@ -2,11 +2,12 @@
 
 Each lies in `UNLIST_SECRET_DIR/<role>/`; a process reads the folder of its own role alone and
 refuses the others before it looks at the disk (`UNLIST_ROLE=all` reads all of them: one machine
-cannot keep secrets from itself). Files hold 32 bytes as hex, are made once and never replaced.
+cannot keep secrets from itself). Files hold 32 bytes as hex and are made once; only `rotation`
+replaces one, and what it replaced stays beside it, *retired*, for as long as something needs it.
 """
 
 import secrets as random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,9 +15,11 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from django.conf import settings
 
-from unlist.durable import secret_write
+from removal import shred
+from unlist.durable import folder_sync, private_write, secret_write
 
-_SIZE: Final = 32
+SIZE: Final = 32
+_RETIRED: Final = ".retired."
 _MEND: Final = "Run `python manage.py make_secrets` and give this process its role's folder."
 
 
@@ -72,32 +75,100 @@ def roles_readable() -> frozenset[str]:
 
 
 def secret_read(secret: Secret) -> bytes:
-    """Return the 32 bytes of a secret.
+    """Return the 32 bytes of a secret, the one in use.
 
     Raises:
         SecretUnavailable: with the file and what mends it.
     """
+    _role_check(secret)
+    return _value_read(secret.path, secret)
+
+
+def secret_held(secret: Secret) -> tuple[bytes, ...]:
+    """Return the secret in use and then those that were retired and not destroyed yet.
+
+    Raises:
+        SecretUnavailable: with the file and what mends it.
+    """
+    current = secret_read(secret)
+    older = (value for value in retired_read(secret).values() if value != current)
+    return (current, *older)
+
+
+def retired_read(secret: Secret) -> Mapping[Path, bytes]:
+    """Return the files of a secret's retired values, in the order of their names.
+
+    Raises:
+        SecretUnavailable: with the file and what mends it.
+    """
+    _role_check(secret)
+    paths = sorted(secret.path.parent.glob(f"{secret.name}{_RETIRED}*"))
+    return {path: _value_read(path, secret) for path in paths}
+
+
+def secret_replace(secret: Secret, value: bytes, *, retire_as: str) -> None:
+    """Put a new value in a secret's place in one step; the old one stays, retired.
+
+    Args:
+        secret: which.
+        value: 32 bytes.
+        retire_as: what to call the old value; it is stamped with the time of retiring.
+    """
+    retired = secret.path.with_name(f"{secret.name}{_RETIRED}{retire_as}")
+    if not retired.exists():  # else a replacing that was interrupted goes on
+        retired.hardlink_to(secret.path)
+    retired.touch()
+    secret_put(secret, value)
+
+
+def secret_put(secret: Secret, value: bytes) -> None:
+    """Put a value at a secret's place in one step, in place of what is there."""
+    beside = secret.path.with_name(f".{secret.name}.{random.token_hex(8)}")
+    try:
+        private_write(beside, _written(value))
+        beside.replace(secret.path)
+    finally:
+        beside.unlink(missing_ok=True)
+    folder_sync(secret.path.parent)
+
+
+def retired_destroy(secret: Secret, path: Path) -> None:
+    """Overwrite and unlink the file of a retired value."""
+    if path.samefile(secret.path):  # retiring was interrupted: it is still the one in use
+        path.unlink()
+    else:
+        shred.file_overwrite(path)
+    folder_sync(path.parent)
+
+
+def public_of(private: bytes) -> bytes:
+    """Return the public half of a private half, 32 bytes each."""
+    return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+
+
+def _role_check(secret: Secret) -> None:
     if secret.role not in roles_readable():
         raise SecretUnavailable(
             f"A process with UNLIST_ROLE={settings.UNLIST.role} may not read {secret.says}: "
             f"run this where the role is {secret.role!r} (or 'all')."
         )
+
+
+def _value_read(path: Path, secret: Secret) -> bytes:
     try:
-        value = bytes.fromhex(secret.path.read_text("ascii"))
+        value = bytes.fromhex(path.read_text("ascii"))
     except FileNotFoundError:
-        raise SecretUnavailable(
-            f"The file {secret.path} with {secret.says} is missing. {_MEND}"
-        ) from None
+        raise SecretUnavailable(f"The file {path} with {secret.says} is missing. {_MEND}") from None
     except PermissionError:
         raise SecretUnavailable(
-            f"The file {secret.path} with {secret.says} may not be read. "
+            f"The file {path} with {secret.says} may not be read. "
             "Give it to the user that this process runs as, with mode 0600."
         ) from None
     except ValueError:
         value = b""
-    if len(value) != _SIZE:
+    if len(value) != SIZE:
         raise SecretUnavailable(
-            f"The file {secret.path} with {secret.says} is damaged: 64 hex digits are expected. "
+            f"The file {path} with {secret.says} is damaged: 64 hex digits are expected. "
             "Restore it from your copy of the secrets; a new one would not open old requests."
         )
     return value
@@ -120,12 +191,15 @@ def secrets_make() -> Iterator[Path]:
     for secret in sorted(SECRETS, key=lambda secret: secret.private_of is not None):
         if not secret.path.exists():
             secret.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            secret_write(secret.path, f"{_new_value(secret).hex()}\n".encode())
+            secret_write(secret.path, _written(_new_value(secret)))
             yield secret.path
 
 
 def _new_value(secret: Secret) -> bytes:
     if secret.private_of is None:
-        return random.token_bytes(_SIZE)
-    private = bytes.fromhex(secret.private_of.path.read_text("ascii"))
-    return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+        return random.token_bytes(SIZE)
+    return public_of(bytes.fromhex(secret.private_of.path.read_text("ascii")))
+
+
+def _written(value: bytes) -> bytes:
+    return f"{value.hex()}\n".encode()

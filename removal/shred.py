@@ -18,6 +18,7 @@ from django.conf import settings
 from unlist.durable import folder_sync, private_write, stream_sync
 
 KEY_BYTES: Final = 32
+_DAY: Final = 24 * 60 * 60
 
 
 class KeyShredded(Exception):
@@ -42,11 +43,21 @@ def keys_make(count: int) -> dict[uuid.UUID, bytes]:
             name, key = uuid.uuid4(), secrets.token_bytes(KEY_BYTES)
             made[name] = key
             private_write(folder() / str(name), key)
+            day_stamp(folder() / str(name))
     except BaseException:
         keys_destroy(made)
         raise
     folder_sync(folder())
     return made
+
+
+def day_stamp(path: Path) -> None:
+    """Leave of the time that a file bears the day alone: the midnight (UTC) that ends it.
+
+    Backups and mirrors copy this time; it would tell when somebody sent their request.
+    """
+    midnight = (int(time.time()) // _DAY + 1) * _DAY
+    os.utime(path, (midnight, midnight))
 
 
 def key_read(name: uuid.UUID) -> bytes:
@@ -73,16 +84,27 @@ def keys_destroy(names: Collection[uuid.UUID]) -> int:
     """
     gone = 0
     for name in names:
-        path = folder() / str(name)
         try:
-            _overwrite(path)
-            path.unlink()
+            file_overwrite(folder() / str(name))
         except FileNotFoundError:
             continue  # destroyed before: by another process, or before a restart
         gone += 1
     if gone:
         folder_sync(folder())
     return gone
+
+
+def file_overwrite(path: Path) -> None:
+    """Overwrite a key file with noise and unlink it; its folder is the caller's to sync.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_bytes(os.fstat(file.fileno()).st_size))
+        stream_sync(file)
+    path.unlink()
 
 
 def keys_older_than(seconds: float) -> Iterator[uuid.UUID]:
@@ -102,10 +124,3 @@ def files_older_than(place: Path, seconds: float) -> Iterator[uuid.UUID]:
                 yield name
         except (ValueError, FileNotFoundError):
             continue  # no file of ours, or destroyed meanwhile
-
-
-def _overwrite(path: Path) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(KEY_BYTES))
-        stream_sync(file)

@@ -65,6 +65,7 @@ def conclude_request(request_id: str) -> None:
 def sweep() -> None:
     """Send again what was never sent or whose lease ran out, and finish what was left undone."""
     retention.worker_keys_destroy()
+    retention.sessions_destroy()
     waiting = matching.work_waiting()
     for request_id in waiting.to_fingerprint:
         hint(fingerprint_request, str(request_id))

@@ -16,9 +16,10 @@ from typing import Any, Final
 from django.core.files.uploadedfile import InMemoryUploadedFile, UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from indexer.decode import MAX_BYTES
-from removal.intake import MAX_PHOTOS
+from removal.intake import MAX_PHOTOS, too_many_photos_sentence
 
 MAX_BODY_BYTES: Final = MAX_PHOTOS * MAX_BYTES + 1024 * 1024
 IN_FLIGHT_BYTES: Final = 512 * 1024 * 1024
@@ -117,7 +118,7 @@ class MemoryOnlyUploadHandler(FileUploadHandler):
             raise SkipFile
         self._upload.files += 1
         if self._upload.files > MAX_PHOTOS:
-            self._upload.refuse("too_many_photos", 400, too_many_sentence())
+            self._upload.refuse("too_many_photos", 400, too_many_photos_sentence())
         if self._upload.refusal:
             raise SkipFile
         self._buffer = BytesIO()
@@ -130,7 +131,7 @@ class MemoryOnlyUploadHandler(FileUploadHandler):
         if start + len(raw_data) > MAX_BYTES:
             upload.refuse("photo_too_large", 413, _too_large_sentence(upload.files))
         elif not in_flight.take(len(raw_data)):
-            upload.refuse("busy", 503, BUSY_SENTENCE)
+            upload.refuse("busy", 503, _busy_sentence())
         if upload.refusal:
             self._buffer = BytesIO()
             raise SkipFile
@@ -147,24 +148,18 @@ class MemoryOnlyUploadHandler(FileUploadHandler):
         )
 
 
-BUSY_SENTENCE: Final = (
-    "Many photos are arriving at this moment. Please wait half a minute and send yours again."
-)
-
-
-def too_many_sentence() -> str:
-    """Say how many photos one request may hold."""
-    return (
-        f"A request can hold at most {MAX_PHOTOS} photos. "
-        f"Send {MAX_PHOTOS} or fewer, and the others in another request."
+def _busy_sentence() -> str:
+    return _(
+        "Many photos are arriving at this moment. Please wait half a minute and send yours again."
     )
 
 
 def _too_large_sentence(n: int) -> str:
-    return (
-        f"Photo {n} is larger than {MAX_BYTES // 1024**2} MB. "
+    sentence = _(
+        "Photo %(n)d is larger than %(most)d MB. "
         "Send a smaller copy of it: the search works as well with one."
     )
+    return sentence % {"n": n, "most": MAX_BYTES // 1024**2}
 
 
 @contextmanager
@@ -179,8 +174,15 @@ def photos_accepted(request: HttpRequest) -> Iterator[PhotoUpload]:
         raise UploadRefused(
             "body_too_large",
             413,
-            f"The request is larger than {MAX_BODY_BYTES // 1024**2} MB. "
-            f"Send at most {MAX_PHOTOS} photos of at most {MAX_BYTES // 1024**2} MB each.",
+            _(
+                "The request is larger than %(whole)d MB. "
+                "Send at most %(photos)d photos of at most %(each)d MB each."
+            )
+            % {
+                "whole": MAX_BODY_BYTES // 1024**2,
+                "photos": MAX_PHOTOS,
+                "each": MAX_BYTES // 1024**2,
+            },
         )
     upload = PhotoUpload()
     request.upload_handlers = [MemoryOnlyUploadHandler(request, upload)]

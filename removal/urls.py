@@ -2,15 +2,25 @@
 
 from django.urls import path
 
-from removal import views
+from removal.site import acting, asking, following, reading, receipt
 
 app_name = "removal"
 
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("request/", views.request_new, name="request"),
-    path("status/", views.status, name="status"),
-    path("status/withdraw/", views.status_withdraw, name="status-withdraw"),
-    path("datasets/", views.datasets, name="datasets"),
-    path("privacy/", views.privacy, name="privacy"),
+    path("", reading.home, name="home"),
+    path("request/", asking.request_new, name="request"),
+    path("request/code/", receipt.save, name="receipt-save"),
+    path("request/kept/", receipt.kept, name="receipt-kept"),
+    path("request/reminder/", receipt.remind, name="receipt-remind"),
+    path("status/", following.status, name="status"),
+    path("status/answer/", acting.answer, name="status-answer"),
+    path("status/appeal/", acting.appeal, name="status-appeal"),
+    path("status/leave/", following.leave, name="status-leave"),
+    path("status/left/", following.left, name="status-left"),
+    path("status/messages/", acting.message, name="status-messages"),
+    path("status/photo/<int:n>/", following.photo, name="status-photo"),
+    path("status/photo/delete/", acting.photo_delete, name="status-photo-delete"),
+    path("status/withdraw/", acting.withdraw, name="status-withdraw"),
+    path("datasets/", reading.datasets, name="datasets"),
+    path("privacy/", reading.privacy, name="privacy"),
 ]

@@ -12,7 +12,7 @@ from typing import Final
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 from skimage import data
 
-from indexer.geometry import Geometry, Probe, probe_make, verify
+from indexer.geometry.verify import Geometry, Probe, probe_make, verify
 
 OUT: Final = Path(__file__).parents[1] / "docs" / "images" / "matching.jpg"
 _CELL: Final = (250, 190)

@@ -25,8 +25,11 @@ class PostgresMissing(Exception):
 
 
 @contextlib.contextmanager
-def private_postgres() -> Iterator[str]:
+def private_postgres(*, durable: bool = False) -> Iterator[str]:
     """Yield the DATABASE_URL of a new, empty database.
+
+    Args:
+        durable: sync what is written, as a server does whose data matter.
 
     Raises:
         PostgresMissing: with the command that would mend it.
@@ -40,7 +43,7 @@ def private_postgres() -> Iterator[str]:
         data = home / "data"
         initdb: list[Path | str] = [programs / "initdb", "-D", data, "-U", SUPERUSER, *_CLUSTER]
         _run(initdb, account)
-        options = " ".join(f"-c {setting}" for setting in _FAST)
+        options = "" if durable else " ".join(f"-c {setting}" for setting in _FAST)
         start = f"-k {home} -c listen_addresses= {options}"
         control: list[Path | str] = [programs / "pg_ctl", "-D", data, "-w"]
         _run([*control, "-l", home / "log", "-o", start, "start"], account)

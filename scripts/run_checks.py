@@ -17,6 +17,7 @@ CHECKS: tuple[tuple[str, list[str]], ...] = (
     ("import layers", ["lint-imports", "--no-logo"]),
     ("Django's checks", [PYTHON, "manage.py", "check", "--fail-level", "WARNING"]),
     ("migrations in step", [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"]),
+    ("translations in step", [PYTHON, "-m", "scripts.messages", "--check"]),
     (
         "docs in step",
         [PYTHON, "-m", "pytest", "-q", *sorted(map(str, ROOT.glob("tests/**/test_docs.py")))],

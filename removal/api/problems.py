@@ -16,9 +16,11 @@ from django.core.exceptions import (
     TooManyFilesSent,
 )
 from django.http import Http404, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from rest_framework import exceptions
 
-from removal.uploads import too_many_sentence
+from removal.intake import too_many_photos_sentence
 
 CONTENT_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:unlist:problem:"
@@ -38,24 +40,34 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     "altcha_spent": (400, "The proof of work was used before"),
     "receipt_missing": (400, "The receipt is missing"),
     "receipt_mistyped": (400, "The receipt is mistyped"),
+    "question_unknown": (400, "There is no such question"),
+    "answer_missing": (400, "The answer is missing"),
+    "words_missing": (400, "The text is missing"),
+    "words_too_long": (400, "The text is too long"),
+    "words_unreadable": (400, "The text cannot be read"),
     "forbidden": (403, "Not from this place"),
     "not_found": (404, "Not found"),
     "receipt_unknown": (404, "No request opens with this receipt"),
     "method_not_allowed": (405, "This method is not offered here"),
     "not_acceptable": (406, "The answer cannot be given in this form"),
     "state_forbids": (409, "The request's state does not allow this"),
+    "conversation_closed": (409, "The conversation is over"),
+    "too_many_messages": (409, "Too many messages wait for an answer"),
+    "nothing_to_appeal": (409, "There is nothing to appeal"),
+    "too_late": (409, "The time to appeal is over"),
+    "appealed_before": (409, "There is one appeal, and it was made"),
     "length_required": (411, "The length of the body is missing"),
     "photo_too_large": (413, "A photo is too large"),
     "body_too_large": (413, "The request is too large"),
     "unsupported_media_type": (415, "This content type is not taken here"),
     "too_many_requests": (429, "Too many requests"),
     "server_error": (500, "The fault is on our side"),
-    "busy": (503, "Too many uploads at this moment"),
+    "busy": (503, "Too much is arriving at this moment"),
     "unavailable": (503, "The service is not ready"),
 }
 
 
-HOST_UNKNOWN: Final = (
+HOST_UNKNOWN: Final = gettext_lazy(
     "This service does not answer under this host name. Use its published address; "
     "its operator sets the names in DJANGO_ALLOWED_HOSTS."
 )
@@ -145,9 +157,9 @@ def _with_allow(response: HttpResponse, view: Any) -> HttpResponse:
 def unreadable(exc: Exception | None) -> tuple[str, str]:
     """Return code and sentence for a request that Django would not read."""
     if isinstance(exc, DisallowedHost):
-        return "malformed", HOST_UNKNOWN
+        return "malformed", str(HOST_UNKNOWN)
     if isinstance(exc, RequestDataTooBig):
-        return "body_too_large", "The text is too long to be read. Shorten it and send it again."
+        return "body_too_large", _("The text is too long to be read. Shorten it and send it again.")
     if isinstance(exc, TooManyFilesSent):
-        return "too_many_photos", too_many_sentence()
-    return "malformed", "What was sent cannot be read. Check that it is whole and send it again."
+        return "too_many_photos", too_many_photos_sentence()
+    return "malformed", _("What was sent cannot be read. Check that it is whole and send it again.")

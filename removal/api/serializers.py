@@ -1,15 +1,19 @@
-"""The shapes of the API's bodies, as the OpenAPI file shows them.
+"""The shapes of the API's bodies, as the OpenAPI file shows them; `status_shapes` has the status.
 
 Answers are built by the selectors, in exactly these shapes; a test holds the two together.
 Questions are read by the views, whose refusals are problems with sentences of their own.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from rest_framework import serializers
 
+from removal.appeals import APPEAL_MAX
+from removal.conversation import MESSAGE_MAX
 from removal.models import Category, State
-from removal.selectors.progress import REASONS
+
+_WORDS: Final = r"[^\s\u0000-\u001f\u007f-\u009f]"
+"""Somewhere in it is a character that is neither blank nor a control character."""
 
 
 class Shape(serializers.Serializer[Any]):
@@ -47,6 +51,29 @@ class ReceiptBody(Shape):
 
     receipt = serializers.CharField(
         help_text="26 letters and digits; case, spaces and hyphens do not count."
+    )
+
+
+class AnswerBody(ReceiptBody):
+    """The answer to a question."""
+
+    question = serializers.UUIDField(help_text="The `id` of one of the status's `questions`.")
+    mine = serializers.BooleanField(help_text="Whether the tile shows you, or is your picture.")
+
+
+class MessageBody(ReceiptBody):
+    """A message to the maintainers."""
+
+    text = serializers.RegexField(
+        _WORDS, max_length=MESSAGE_MAX, help_text="Plain text; control characters are left out."
+    )
+
+
+class AppealBody(ReceiptBody):
+    """The one appeal."""
+
+    text = serializers.RegexField(
+        _WORDS, max_length=APPEAL_MAX, help_text="Plain text; control characters are left out."
     )
 
 
@@ -89,99 +116,6 @@ class SubmittedRequest(Shape):
     received_on = serializers.DateField()
     due_on = serializers.DateField()
     photos = SubmittedPhoto(many=True)
-
-
-class StatusPhoto(Shape):
-    """Whether a photo is still held."""
-
-    n = serializers.IntegerField()
-    state = serializers.CharField(help_text="`held` or `deleted`.")
-    deletes_on = serializers.DateField(allow_null=True)
-    deleted_on = serializers.DateField(allow_null=True)
-
-
-class StatusNotSearched(Shape):
-    """Groups of a dataset that were not searched yet, and why."""
-
-    reason = serializers.ChoiceField(
-        [(reason, reason) for reason in REASONS],
-        help_text="`waiting` for their turn; `unavailable`: they cannot be opened just now and are "
-        "tried again; `no_worker`: the machine that holds them is away; `not_indexed`: they are "
-        "not covered yet, and this request does not wait for them.",
-    )
-    groups = serializers.IntegerField()
-
-
-class StatusDataset(Shape):
-    """How far one dataset was searched."""
-
-    name = serializers.CharField()
-    rows = serializers.IntegerField()
-    groups = serializers.IntegerField()
-    groups_searched = serializers.IntegerField()
-    searched_on = serializers.DateField(allow_null=True)
-    not_searched = StatusNotSearched(many=True, help_text="Empty once the search is over.")
-
-
-class StatusFound(Shape):
-    """How often the photo was found in a dataset; never a picture, an address or a score."""
-
-    kind = serializers.ChoiceField([("exact", "exact"), ("copy", "copy")])
-    dataset = serializers.CharField()
-    rows = serializers.IntegerField()
-    domains = serializers.ListField(child=serializers.CharField(), allow_null=True)
-    outcome = serializers.ChoiceField(
-        [(value, value) for value in ("pending", "approved", "partly", "denied")]
-    )
-    released_in = serializers.ListField(child=serializers.IntegerField(), allow_null=True)
-
-
-class StatusQuestion(Shape):
-    """A row that a maintainer asks about."""
-
-    id = serializers.CharField()
-    tile = serializers.CharField(help_text="A data URI of at most 16 by 16 pixels.")
-    mine = serializers.BooleanField(allow_null=True)
-
-
-class StatusMessage(Shape):
-    """A message between the subject and the maintainers."""
-
-    day = serializers.DateField()
-    text = serializers.CharField()
-
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """Add `from`, which Python keeps for itself."""
-        sender = serializers.ChoiceField([("you", "you"), ("maintainer", "maintainer")])
-        return {"from": sender, **super().get_fields()}
-
-
-class StatusDecision(Shape):
-    """The decision, with its reasons and the way to complain."""
-
-    outcome = serializers.CharField()
-    reason = serializers.CharField(allow_null=True, help_text="A stable code.")
-    statement = serializers.CharField(allow_null=True)
-    complaint = serializers.CharField(allow_null=True)
-
-
-class RequestStatus(Shape):
-    """Everything that a receipt opens."""
-
-    state = serializers.ChoiceField(State.choices)
-    received_on = serializers.DateField()
-    due_on = serializers.DateField()
-    extended = serializers.BooleanField()
-    photos = StatusPhoto(many=True)
-    datasets = StatusDataset(many=True)
-    groups_gone = serializers.IntegerField(
-        help_text="Groups that were taken out of the service while this request was searched."
-    )
-    found = StatusFound(many=True)
-    questions = StatusQuestion(many=True)
-    other_rows_removed = serializers.IntegerField()
-    messages = StatusMessage(many=True)
-    decision = StatusDecision(allow_null=True)
 
 
 class CoveredDataset(Shape):

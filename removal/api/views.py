@@ -5,32 +5,29 @@ A browser's script from another site is turned away by its Origin; programs that
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypedDict
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.utils.cache import get_conditional_response
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework.exceptions import ParseError
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from catalog.selectors import DatasetCoverage, datasets_covered
+from indexer.decode import DecoderUnavailable
+from removal.api import examples
 from removal.api import serializers as shapes
 from removal.api.problems import CONTENT_TYPE, Problem
-from removal.gate import GateRefused, challenge_issue, work_spend
-from removal.intake import IntakeRefused, Submitted, request_submit
-from removal.lifecycle import TransitionRefused
+from removal.gate import GateClosed, GateRefused, challenge_issue, work_spend
+from removal.intake import IntakeRefused, request_submit, submission_check
 from removal.models import Category
+from removal.network import network_of
 from removal.origin import REFUSAL, same_origin
-from removal.receipts import ReceiptMistyped
-from removal.review import request_withdraw
 from removal.secrets import SecretUnavailable
-from removal.selectors import OpenedRequest, ReceiptUnknown, request_open, request_status
 from removal.uploads import RETRY_AFTER_SECONDS, UploadRefused, photos_accepted
 
 UNAVAILABLE = "The service cannot take requests at this moment. Nothing was kept; try again later."
@@ -44,7 +41,9 @@ def problems(*statuses: int) -> dict[tuple[int, str], Any]:
         400: "What was sent cannot be taken",
         403: "Sent by a page of another site",
         404: "No request opens with this receipt",
+        406: "Only JSON is answered",
         409: "The state forbids it",
+        411: "The length of the body is missing",
         413: "Too large",
         415: "Not this content type",
         503: "Busy or not ready",
@@ -69,13 +68,13 @@ class ApiView(APIView):
         """Turn away forms and scripts of other sites."""
         super().initial(request, *args, **kwargs)
         if request.method == "POST" and not same_origin(request._request):  # noqa: SLF001
-            raise Problem("forbidden", REFUSAL)
+            raise Problem("forbidden", str(REFUSAL))
         if "Transfer-Encoding" in request.headers and not request.META.get("CONTENT_LENGTH"):
             raise Problem("length_required", LENGTH_REQUIRED)  # WSGI would read no body at all
 
     def handle_exception(self, exc: Exception) -> Response:
         """Answer faults that several calls share."""
-        if isinstance(exc, SecretUnavailable):
+        if isinstance(exc, SecretUnavailable | DecoderUnavailable):
             exc = Problem("unavailable", UNAVAILABLE, retry_after=600)
         return super().handle_exception(exc)
 
@@ -91,15 +90,15 @@ class ApiView(APIView):
 class ChallengeView(ApiView):
     """Proof of work."""
 
-    @extend_schema(operation_id="challenge", responses={200: shapes.Challenge})
+    @extend_schema(operation_id="challenge", responses={200: shapes.Challenge, **problems(406)})
     def get(self, request: Request) -> Response:
         """Get an ALTCHA challenge.
 
         Solve it and send the solution as `altcha`. Where the server asks for no work, the first
         try solves it and the field may be left out.
         """
-        del request
-        return Response(challenge_issue())
+        network = network_of(request._request)  # noqa: SLF001
+        return Response(challenge_issue(network=network))
 
 
 class RequestsView(ApiView):
@@ -110,7 +109,8 @@ class RequestsView(ApiView):
     @extend_schema(
         operation_id="request_submit",
         request=shapes.RequestBody,
-        responses={201: shapes.SubmittedRequest, **problems(400, 403, 413, 415, 503)},
+        responses={201: shapes.SubmittedRequest, **problems(400, 403, 406, 411, 413, 415, 503)},
+        examples=[examples.answered("Taken", examples.SUBMITTED, 201)],
     )
     def post(self, request: Request) -> Response:
         """Send photos, or web addresses, or both, and get a receipt.
@@ -121,10 +121,17 @@ class RequestsView(ApiView):
             with photos_accepted(request._request) as upload:  # noqa: SLF001
                 data: Any = request.data or QueryDict()  # DRF has a dict for an empty body
                 photos = upload.photos()
-                work_spend(payload=str(data.get("altcha", "")))
-                submitted = _submitted(data, photos)
+                words = _words(data)
+                submission_check(photos=photos, **words)
+                work_spend(
+                    payload=str(data.get("altcha", "")),
+                    network=network_of(request._request),  # noqa: SLF001
+                )
+                submitted = request_submit(photos=photos, **words)
         except UploadRefused as refusal:
             raise _upload_problem(refusal) from None
+        except GateClosed as closed:
+            raise Problem(closed.code, closed.sentence, retry_after=closed.seconds) from None
         except GateRefused as refusal:
             raise Problem(refusal.code, refusal.sentence) from None
         except IntakeRefused as refusal:
@@ -145,83 +152,29 @@ def _intake_problem(refusal: IntakeRefused) -> Problem:
     return Problem(refusal.code, refusal.sentence)
 
 
-def _submitted(data: Any, photos: Sequence[bytes]) -> Submitted:
+class _Words(TypedDict):
+    """What a submission says beside its photos."""
+
+    urls: list[str]
+    note: str
+    category: str
+
+
+def _words(data: Any) -> _Words:
     urls = [str(url).strip() for url in data.getlist("urls")]
-    return request_submit(
-        photos=photos,
-        urls=[url for url in urls if url],
-        note=str(data.get("note", "")),
-        category=str(data.get("category", "") or Category.PERSONAL.value),
-    )
-
-
-class StatusView(ApiView):
-    """What a receipt opens."""
-
-    parser_classes = (JSONParser, FormParser)
-
-    @extend_schema(
-        operation_id="status",
-        request=shapes.ReceiptBody,
-        responses={200: shapes.RequestStatus, **problems(400, 403, 404, 415, 503)},
-    )
-    def post(self, request: Request) -> Response:
-        """See what was searched, found and decided."""
-        return Response(request_status(opened=opened_of(request)))
-
-
-class WithdrawView(ApiView):
-    """Taking a request back."""
-
-    parser_classes = (JSONParser, FormParser)
-
-    @extend_schema(
-        operation_id="status_withdraw",
-        request=shapes.ReceiptBody,
-        responses={200: shapes.RequestStatus, **problems(400, 403, 404, 409, 415, 503)},
-    )
-    def post(self, request: Request) -> Response:
-        """Take the request back: its photos are deleted at once."""
-        opened = opened_of(request)
-        try:
-            request_withdraw(opened=opened)
-        except TransitionRefused:
-            raise Problem(
-                "state_forbids",
-                "This request can no longer be taken back: it has been decided or closed.",
-            ) from None
-        return Response(request_status(opened=opened_of(request)))
-
-
-def opened_of(request: Request) -> OpenedRequest:
-    """Open the request whose receipt was sent.
-
-    Raises:
-        Problem: it is missing, mistyped or unknown.
-    """
-    try:
-        data = request.data
-    except RecursionError:  # JSON nested deeper than Python's parser goes
-        raise ParseError from None
-    receipt = data.get("receipt") if hasattr(data, "get") else None
-    if not isinstance(receipt, str) or not receipt.strip():
-        raise Problem("receipt_missing", "Send the receipt code as a text in the field `receipt`.")
-    try:
-        return request_open(receipt=receipt)
-    except ReceiptMistyped as mistyped:
-        raise Problem("receipt_mistyped", str(mistyped)) from None
-    except ReceiptUnknown:
-        raise Problem(
-            "receipt_unknown",
-            "No request opens with this receipt. Compare it with the one you kept; a request "
-            "whose records have been deleted cannot be opened any more.",
-        ) from None
+    return {
+        "urls": [url for url in urls if url],
+        "note": str(data.get("note", "")),
+        "category": str(data.get("category", "") or Category.PERSONAL.value),
+    }
 
 
 class DatasetsView(ApiView):
     """What is covered."""
 
-    @extend_schema(operation_id="datasets", responses={200: shapes.CoveredDatasets})
+    @extend_schema(
+        operation_id="datasets", responses={200: shapes.CoveredDatasets, **problems(406)}
+    )
     def get(self, request: Request) -> HttpResponseBase:
         """List the datasets that are searched, and how far they are indexed."""
         body = json.dumps(

@@ -5,13 +5,12 @@ from removal.selectors.desk import (
     CandidateView,
     HistoryEntry,
     PhotoView,
-    QueueItem,
     RequestGone,
     ReviewCase,
-    queue,
     review_case,
     review_photo,
 )
+from removal.selectors.queue import QueueItem, queue
 from removal.selectors.status import request_status
 from removal.selectors.subject import (
     ApprovedRow,

@@ -1,17 +1,16 @@
-"""What the maintainers' side reads: the queue, and one request with all it takes to decide.
+"""What the maintainers' side reads of one request: all that it takes to decide.
 
 Rows and words are opened with the reviewers' private key, which only the staff role holds.
-Pictures are shown through `review.photo_reveal` and `review.candidate_reveal`, which note it.
+Pictures are shown through `reveals.photo_reveal` and `candidate_reveal`, which note it.
 """
 
 import datetime as dt
 import uuid
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Q
+from django.db.models import Count
 
 from indexer.decode import decode, thumbnail
 from removal import blobs, content
@@ -25,11 +24,15 @@ from removal.models import (
     Purpose,
     Recipient,
     RemovalRequest,
-    State,
     Verdict,
-    today,
 )
 from removal.sealing import NotReadable, Place, PrivateKey, Stored, role_key, unwrap
+from removal.selectors.conversation import (
+    MessageView,
+    QuestionView,
+    messages_read,
+    questions_read,
+)
 from removal.selectors.progress import SearchProgress, search_progress
 from removal.selectors.subject import domain
 from removal.shred import KeyShredded
@@ -40,27 +43,6 @@ _KIND_ORDER: Final = {Kind.EXACT: 0, Kind.COPY: 1, Kind.SIMILAR: 2}
 
 class RequestGone(LookupError):
     """There is no such request (any more), or what it held is deleted."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueItem:
-    """One line of the queue."""
-
-    request_id: uuid.UUID
-    state: str
-    category: str
-    received_on: dt.date
-    due_on: dt.date
-    days_left: int
-    """Negative when overdue."""
-    extended: bool
-    photos: int
-    urls: int
-    exact: int
-    copy: int
-    similar: int
-    tier: str
-    outcome: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +75,8 @@ class CandidateView:
     verdict: str
     other_requests: int
     """How many other requests hit the same row."""
+    question: QuestionView | None
+    """What the subject was asked about it, and answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,43 +102,12 @@ class ReviewCase:
     urls: tuple[str, ...]
     statement: str
     extension_reason: str
+    appeal: str
+    messages: tuple[MessageView, ...]
     history: tuple[HistoryEntry, ...]
     progress: SearchProgress
     deleted: bool
     """The case was deleted: words and rows are gone for good."""
-
-
-def queue(*, states: Collection[str] = (State.IN_REVIEW,)) -> list[QueueItem]:
-    """Return the requests in the given states, the most urgent first."""
-    kinds = {
-        kind.value: Count("candidates", filter=Q(candidates__kind=kind), distinct=True)
-        for kind in Kind
-    }
-    requests = (
-        RemovalRequest.objects.filter(state__in=states)
-        .annotate(photo_count=Count("photos", distinct=True), **kinds)
-        .order_by("due_on", "received_on", "pk")
-    )
-    return [_queue_item(request) for request in requests]
-
-
-def _queue_item(request: Any) -> QueueItem:
-    return QueueItem(
-        request_id=request.pk,
-        state=request.state,
-        category=request.category,
-        received_on=request.received_on,
-        due_on=request.due_on,
-        days_left=(request.due_on - today()).days,
-        extended=request.extended_on is not None,
-        photos=request.photo_count,
-        urls=request.link_count,
-        exact=request.exact,
-        copy=request.copy,
-        similar=request.similar,
-        tier=request.tier,
-        outcome=request.outcome,
-    )
 
 
 def review_case(*, request_id: uuid.UUID, reviewer: User) -> ReviewCase:  # noqa: ARG001
@@ -174,6 +127,8 @@ def review_case(*, request_id: uuid.UUID, reviewer: User) -> ReviewCase:  # noqa
         urls=_content(request, case).urls,
         statement=_words(request, case, content.STATEMENT, request.statement_sealed),
         extension_reason=_words(request, case, content.EXTENSION, request.extension_sealed),
+        appeal=_words(request, case, content.APPEAL, request.appeal_sealed),
+        messages=messages_read(request, case),
         history=_history(request),
         progress=search_progress(request),
         deleted=case is None,
@@ -181,7 +136,7 @@ def review_case(*, request_id: uuid.UUID, reviewer: User) -> ReviewCase:  # noqa
 
 
 def review_photo(*, photo_id: uuid.UUID, reviewer: User) -> bytes:  # noqa: ARG001
-    """Return a submitted photo as JPEG without metadata; call it by `review.photo_reveal`.
+    """Return a submitted photo as JPEG without metadata; call it by `reveals.photo_reveal`.
 
     Raises:
         RequestGone: there is no such photo, or it was deleted.
@@ -220,6 +175,18 @@ def reviewer_key(request: RemovalRequest, purpose: Purpose) -> PrivateKey | None
         return None
 
 
+def case_key_held(request: RemovalRequest) -> PrivateKey:
+    """Return the `case` key of a request to a reviewer.
+
+    Raises:
+        RequestGone: it was destroyed.
+    """
+    case = reviewer_key(request, Purpose.CASE)
+    if case is None:
+        raise RequestGone("What was found for this request is deleted.")
+    return case
+
+
 def _photo_view(photo: Photo) -> PhotoView:
     return PhotoView(photo.pk, photo.n, photo.state == Photo.State.HELD, tuple(photo.flags))
 
@@ -239,8 +206,14 @@ def _words(request: RemovalRequest, case: PrivateKey | None, item: str, sealed: 
 
 def _candidates(request: RemovalRequest, case: PrivateKey) -> tuple[CandidateView, ...]:
     others = _other_requests(request)
+    asked = {question.candidate: question for question in questions_read(request, case)}
     views = [
-        _candidate_view(candidate, row_opened(candidate, case), others)
+        _candidate_view(
+            candidate,
+            row_opened(candidate, case),
+            others.get(bytes(candidate.row_tag), 0),
+            asked.get(candidate.pk),
+        )
         for candidate in request.candidates.all()
     ]
     return tuple(sorted(views, key=lambda view: (_KIND_ORDER[Kind(view.kind)], -view.score)))
@@ -258,7 +231,9 @@ def _other_requests(request: RemovalRequest) -> dict[bytes, int]:
     return {bytes(tag): count for tag, count in rows}
 
 
-def _candidate_view(candidate: Candidate, row: FoundRow, others: dict[bytes, int]) -> CandidateView:
+def _candidate_view(
+    candidate: Candidate, row: FoundRow, others: int, question: QuestionView | None
+) -> CandidateView:
     return CandidateView(
         id=candidate.pk,
         kind=candidate.kind,
@@ -273,7 +248,8 @@ def _candidate_view(candidate: Candidate, row: FoundRow, others: dict[bytes, int
         offset=row.offset,
         photos=row.photos,
         verdict=Verdict(candidate.verdict).value,
-        other_requests=others.get(bytes(candidate.row_tag), 0),
+        other_requests=others,
+        question=question,
     )
 
 

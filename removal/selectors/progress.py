@@ -15,8 +15,15 @@ from catalog.models import Group
 from catalog.stores import stores_served
 from removal.models import RemovalRequest, SearchUnit, State
 
-Reason = Literal["waiting", "unavailable", "no_worker", "not_indexed"]
-REASONS: Final[tuple[Reason, ...]] = ("waiting", "unavailable", "no_worker", "not_indexed")
+Reason = Literal["waiting", "unavailable", "no_worker", "not_indexed", "given_up", "added_later"]
+REASONS: Final[tuple[Reason, ...]] = (
+    "waiting",
+    "unavailable",
+    "no_worker",
+    "not_indexed",
+    "given_up",
+    "added_later",
+)
 _UNDERWAY: Final = frozenset({State.RECEIVED, State.SEARCHING})
 
 
@@ -26,6 +33,7 @@ class SearchProgress:
 
     Attributes:
         searched: by dataset, the groups that answered.
+        rows: by dataset, the rows of these groups that could be searched.
         searched_on: by dataset, the day of the latest answer.
         waiting: by dataset, why how many others have not (`waiting` for their turn, `unavailable`
             just now, `no_worker` serves their store).
@@ -36,6 +44,7 @@ class SearchProgress:
     """
 
     searched: Counter[str] = field(default_factory=Counter)
+    rows: Counter[str] = field(default_factory=Counter)
     searched_on: dict[str, dt.date] = field(default_factory=dict)
     waiting: dict[str, Counter[Reason]] = field(default_factory=lambda: defaultdict(Counter))
     gone: int = 0
@@ -70,7 +79,12 @@ def search_progress(request: RemovalRequest) -> SearchProgress:
         "group__state",
         "group__dataset__name",
         "group__dataset__store",
-    ).annotate(units=Count("pk"), unread=Sum("rows_unread"), on=Max("searched_on"))
+    ).annotate(
+        units=Count("pk"),
+        rows=Sum("group__rows_indexed"),
+        unread=Sum("rows_unread"),
+        on=Max("searched_on"),
+    )
     for fact in facts.order_by():
         if fact["stage"] == SearchUnit.Stage.VERIFY:
             progress.comparing += fact["units"]
@@ -88,6 +102,7 @@ def _count(progress: SearchProgress, fact: Mapping[str, Any], served: set[str]) 
         progress.gone += units
     elif fact["state"] == SearchUnit.State.DONE:
         progress.searched[dataset] += units
+        progress.rows[dataset] += fact["rows"]
         progress.searched_on[dataset] = max(
             fact["on"], progress.searched_on.get(dataset, fact["on"])
         )

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from removal import receipts, secrets
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from removal import peppers, receipts
 from removal.content import FoundRow, row_opened
+from removal.lifecycle import LISTED_MEANWHILE
 from removal.models import Candidate, Kind, Purpose, Recipient, RemovalRequest, State, Verdict
 from removal.sealing import (
     NotReadable,
@@ -32,8 +36,10 @@ class ReceiptUnknown(LookupError):
 
     def __init__(self) -> None:
         super().__init__(
-            "No request answers to this code. Either it was never given out, or the request was "
-            "closed so long ago that its last trace is deleted."
+            _(
+                "No request opens with this code. Compare it with the one you kept. A request "
+                "whose records have been deleted cannot be opened any more."
+            )
         )
 
 
@@ -76,16 +82,27 @@ def request_open(*, receipt: str) -> OpenedRequest:
         ReceiptUnknown: no request answers to it.
     """
     symbols = receipts.canonical(receipt)
-    tag = receipts.lookup_tag(symbols, secrets.secret_read(secrets.PEPPER))
-    request = RemovalRequest.objects.filter(receipt_tag=tag).first()
+    tags = peppers.receipt_tags(symbols)
+    request = RemovalRequest.objects.filter(receipt_tag__in=tags).first()
     subject = subject_key(symbols, request.subject_salt if request else _DECOY_SALT)
     if request is None:
         _decoy_opened()
         raise ReceiptUnknown
+    return still_opens(request, subject)
+
+
+def still_opens(request: RemovalRequest, subject: PrivateKey) -> OpenedRequest:
+    """Return the opened request, if this key opens what lives as long as the request.
+
+    Raises:
+        ReceiptUnknown: it is being purged, or was purged before a backup was restored.
+    """
     opened = OpenedRequest(request, subject)
     try:
-        opened.key(Purpose.PROOF)  # lives as long as the request: proves that the key is the one
-    except (NotReadable, KeyShredded):  # being purged, or purged before a backup was restored
+        opened.key(Purpose.PROOF)
+    except (NotReadable, KeyShredded):
+        key, sealed = _decoy()
+        key.open(sealed, _DECOY_PLACE)
         raise ReceiptUnknown from None
     return opened
 
@@ -124,17 +141,15 @@ def row_approved(row: FoundRow) -> ApprovedRow:
 
 
 def requests_awaiting_release(*, up_to_seq: int) -> list[uuid.UUID]:
-    """Return the approved requests whose decision the audit log holds up to an entry.
+    """Return the requests with approved rows whose state the audit log holds up to an entry.
 
     The ledger refers to no request: this is how a release knows whom it serves.
     """
-    return list(
-        RemovalRequest.objects.filter(
-            state__in=(State.APPROVED, State.PARTLY_APPROVED), state_seq__lte=up_to_seq
-        )
-        .order_by("state_seq")
-        .values_list("pk", flat=True)
-    )
+    waiting = Q(state__in=(State.APPROVED, State.PARTLY_APPROVED))
+    # Appealed or ended before their rows were in a release: listed all the same.
+    listed = Q(state__in=LISTED_MEANWHILE, released_in=[]) & ~Q(tier="")
+    requests = RemovalRequest.objects.filter(waiting | listed, state_seq__lte=up_to_seq)
+    return list(requests.order_by("state_seq").values_list("pk", flat=True))
 
 
 def case_key(opened: OpenedRequest) -> PrivateKey | None:

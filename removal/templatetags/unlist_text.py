@@ -2,36 +2,63 @@
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 from django import template
-from django.utils.dateformat import format as date_format
+from django.utils.formats import date_format, number_format
+from django.utils.translation import ngettext
 
 register = template.Library()
-
-PART_WORDS: Final[Mapping[str, str]] = {
-    "waiting": "waiting for their turn",
-    "unavailable": "cannot be searched just now; we keep trying",
-    "no_worker": "waiting for a computer that is away",
-    "not_indexed": "not ready yet, and not part of this search",
-}
 
 
 @register.filter
 def grouped(number: int) -> str:
-    """Write a whole number with a thin space between its thousands: 1 234 567."""
-    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    """Write a whole number with its thousands parted as the page's language does it."""
+    return number_format(number, force_grouping=True)
 
 
 @register.filter
 def day(value: date | str | None) -> str:
-    """Write a day as "3 May 2026", from a date or from its ISO form; nothing for nothing."""
+    """Write a day in full, as in "3 May 2026", from a date or its ISO form; nothing for nothing."""
     if not value:
         return ""
-    return date_format(date.fromisoformat(value) if isinstance(value, str) else value, "j F Y")
+    return date_format(date.fromisoformat(value) if isinstance(value, str) else value)
 
 
 @register.filter
 def part_words(part: Mapping[str, Any]) -> str:
     """Say how many parts of one dataset have not been searched, and why."""
-    return f"{part['groups']} {PART_WORDS[part['reason']]}"
+    number = part["groups"]
+    sentences = {
+        "waiting": ngettext(
+            "%(n)s part is waiting for its turn",
+            "%(n)s parts are waiting for their turn",
+            number,
+        ),
+        "unavailable": ngettext(
+            "%(n)s part cannot be searched just now; we keep trying",
+            "%(n)s parts cannot be searched just now; we keep trying",
+            number,
+        ),
+        "no_worker": ngettext(
+            "%(n)s part is waiting for a computer that is away",
+            "%(n)s parts are waiting for a computer that is away",
+            number,
+        ),
+        "not_indexed": ngettext(
+            "%(n)s part is not ready yet and does not belong to this search",
+            "%(n)s parts are not ready yet and do not belong to this search",
+            number,
+        ),
+        "given_up": ngettext(
+            "%(n)s part was not searched before your photo was deleted",
+            "%(n)s parts were not searched before your photo was deleted",
+            number,
+        ),
+        "added_later": ngettext(
+            "%(n)s part came after your search",
+            "%(n)s parts came after your search",
+            number,
+        ),
+    }
+    return sentences[part["reason"]] % {"n": grouped(number)}

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
-from scripts.browser import browser_find
+from scripts.browser import FLAGS, browser_find
 from scripts.house import House
 from scripts.postgres import private_postgres
 from scripts.sample.dataset import Written, write
@@ -52,3 +53,12 @@ def chromium() -> str:
     found = os.environ.get("UNLIST_TEST_CHROMIUM") or browser_find()
     assert found, "Chromium is missing: `make test` brings it, or `apt-get install chromium`"
     return found
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """A running Chromium, in which each test opens contexts of its own."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        yield running
+        running.close()

@@ -10,14 +10,17 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import yaml
+from urllib3.exceptions import HTTPError
 
 from scripts.house import ROOT, free_port
+from scripts.web import Visitor
 
 _CMD = re.compile(r"^CMD (\[.*\])$", re.MULTILINE)
 
@@ -51,7 +54,7 @@ class Roles:
     redis_url: str
     compose: dict[str, Any] = field(default_factory=compose_read)
     ports: dict[str, int] = field(default_factory=dict)
-    _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         """Give each web service its port."""
@@ -60,14 +63,39 @@ class Roles:
 
     def __exit__(self, *_exception: object) -> None:
         """Stop what was started, the last first."""
-        for process in reversed(self._running):
+        self.stop_all()
+
+    def stop(self, *names: str) -> None:
+        """Stop services that were started."""
+        stopped = [self._running.pop(name) for name in names]
+        for process in stopped:
             process.send_signal(signal.SIGTERM)
-        for process in self._running:
+        for process in stopped:
             try:
                 process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def stop_all(self) -> None:
+        """Stop all that were started and still run, the last first."""
+        self.stop(*reversed(self._running))
+
+    def answers(self, name: str, *, seconds: float = 60) -> None:
+        """Wait until a web service answers.
+
+        Raises:
+            RoleFailed: it did not within `seconds`.
+        """
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            try:
+                Visitor(self.url(name)).send("GET", "/health/live")
+            except HTTPError:
+                time.sleep(0.2)
+            else:
+                return
+        raise RoleFailed(f"{name} does not answer: {self.words()}")
 
     def url(self, name: str) -> str:
         """Return where a web service listens."""
@@ -84,7 +112,7 @@ class Roles:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        self._running.append(process)
+        self._running[name] = process
 
     def run(self, name: str, *words: str | Path) -> str:
         """Run a service once: its own command, or WORDS as `docker compose run` would.
@@ -119,9 +147,16 @@ class Roles:
         return {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "DJANGO_SETTINGS_MODULE": "config.settings",
+            "TMPDIR": str(self._temporary()),
             **given,
             **self._mounts(name),
         }
+
+    def _temporary(self) -> Path:
+        """Return the folder of temporary files, which a container keeps in memory."""
+        folder = self.folder / "tmp"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def _mounts(self, name: str) -> dict[str, str]:
         """Link the service's volumes into its own folder; return the variables that name them."""

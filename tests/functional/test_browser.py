@@ -1,93 +1,21 @@
-"""The pages in a real browser: a person on a phone, then a maintainer at a desk.
+"""The pages in a real browser: what each loads and weighs, and a maintainer at a desk.
 
 With UNLIST_SCREENSHOTS=docs/images the pictures for the documentation are made on the way; they
 show the astronaut's portrait and generated pictures alone.
 """
 
-import os
-import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from scripts.browser import FLAGS
 from scripts.demo.pictures import pictures_make
 from scripts.house import House
 from scripts.web import Subject
+from tests.functional.browsing import DESK, PHONE, page_of, shot, tab_to, too_wide, weights
 
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1360, "height": 900}
-SHOTS = os.environ.get("UNLIST_SCREENSHOTS")
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        yield running
-        running.close()
-
-
-def page_of(browser: Browser, house: House, size: dict[str, int], *, script: bool) -> Page:
-    """Open a browser of its own: no cookie, and on a page that asks elsewhere the test fails."""
-    context = browser.new_context(
-        base_url=house.url,
-        viewport={"width": size["width"], "height": size["height"]},
-        java_script_enabled=script,
-    )
-    page = context.new_page()
-    page.on("request", lambda request: asked_elsewhere(request.url, house.url))
-    return page
-
-
-def asked_elsewhere(url: str, house_url: str) -> None:
-    assert url.startswith((house_url, "data:", "about:")), f"a page asked for {url}"
-
-
-def shot(page: Page, name: str) -> None:
-    """Keep a picture of the whole page, where pictures are wanted."""
-    if SHOTS:
-        Path(SHOTS).mkdir(parents=True, exist_ok=True)
-        page.evaluate("scrollTo(0, 0)")  # what sticks to the window is then at its place
-        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
-
-
-def no_sideways_scrolling(page: Page) -> None:
-    wide = page.locator("html").evaluate("e => e.scrollWidth - e.clientWidth")
-    assert wide <= 0, f"{page.url} is {wide} px too wide"
-
-
-def test_a_person_submits_and_follows_a_request_without_script(
-    browser: Browser, house: House, tmp_path: Path
-) -> None:
-    copy, _screenshot, _other = pictures_make(tmp_path)
-    page = page_of(browser, house, PHONE, script=False)
-    page.goto("/")
-    shot(page, "home")
-    page.goto("/request/")
-    shot(page, "request")
-    page.set_input_files("#id_photos", copy.path)
-    page.wait_for_timeout(3200)  # the form's ticket becomes valid after three seconds
-    page.get_by_role("button", name="Send the request").click()
-    receipt = page.locator("#receipt").inner_text().strip()
-    assert re.fullmatch(r"([0-9A-Z]{5}-){5}[0-9A-Z]", receipt)
-    assert receipt not in page.url
-    shot(page, "receipt")
-    Subject(house.url).searched(receipt)
-    page.goto("/status/")
-    page.fill("#id_receipt", receipt.lower())
-    page.get_by_role("button", name="Show my request").click()
-    expect(page.locator("h1")).to_have_text("Your request")
-    expect(page.get_by_text("sample").first).to_be_visible()
-    assert receipt not in page.url
-    shot(page, "status")
-    page.get_by_label("Yes, delete my photos and end the request.").check()
-    page.get_by_role("button", name="Take the request back").click()
-    expect(page.get_by_role("status")).to_contain_text("You have taken the request back")
-    assert Subject(house.url).status(receipt)["photos"][0]["state"] == "deleted"
-    assert page.context.cookies() == []
+PAGES = ["/", "/request/", "/status/", "/datasets/", "/privacy/", "/releases/", "/transparency/"]
+LIGHT = 100_000  # bytes without photos: ten seconds on a slow line
 
 
 def test_a_maintainer_reveals_decides_and_cannot_decide_again(
@@ -97,7 +25,7 @@ def test_a_maintainer_reveals_decides_and_cannot_decide_again(
     subject = Subject(house.url)
     receipt = subject.submit([copy.path])["receipt"]
     subject.searched(receipt)
-    page = page_of(browser, house, DESK, script=True)
+    page = page_of(browser, house.url, DESK, script=True)
     log_in(page, house)
     shot(page, "admin-queue")
     page.goto("/admin/removal/removalrequest/")
@@ -131,25 +59,59 @@ def log_in(page: Page, house: House) -> None:
     expect(page.get_by_text("waiting for a decision")).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["/", "/request/", "/status/", "/datasets/", "/privacy/"])
-@pytest.mark.parametrize("width", [320, 1360])
-def test_pages_fit_a_small_phone_and_a_desk(
-    browser: Browser, house: House, path: str, width: int
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_fit_a_desk_are_light_and_leave_nothing(
+    browser: Browser, house: House, path: str
 ) -> None:
-    page = page_of(browser, house, {"width": width, "height": 720}, script=True)
+    page = page_of(browser, house.url, DESK, script=True)
     faults: list[str] = []
     page.on("console", lambda message: faults.append(message.text))
-    page.goto(path)
+    loaded = weights(page)
+    page.goto(path, wait_until="networkidle")
     expect(page.locator("h1")).to_be_visible()
-    no_sideways_scrolling(page)
+    assert too_wide(page) == []
     assert faults == []
     assert page.context.cookies() == []
+    assert sum(loaded.values()) < LIGHT, loaded
 
 
 def test_a_mistyped_receipt_is_told_in_words(browser: Browser, house: House) -> None:
-    page = page_of(browser, house, PHONE, script=False)
+    page = page_of(browser, house.url, PHONE, script=False)
     page.goto("/status/")
     page.fill("#id_receipt", "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE-F")
     page.get_by_role("button", name="Show my request").click()
     expect(page.locator("#id_receipt")).to_have_attribute("aria-invalid", "true")
     assert "AAAAA" not in page.url
+
+
+def test_language_is_chosen_by_a_link_and_kept_without_a_cookie(
+    browser: Browser, house: House
+) -> None:
+    page = page_of(browser, house.url, PHONE, script=False, language="fr-CA")
+    page.goto("/privacy/")
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    page.get_by_role("link", name="العربية").click()
+    expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    page.locator("nav a[href$='/request/']").first.click()
+    expect(page.locator("html")).to_have_attribute("lang", "ar")
+    expect(page).to_have_url(f"{house.url}/ar/request/")
+    page.get_by_role("link", name="English").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    assert page.context.cookies() == []
+
+
+def test_reader_settings_are_respected(browser: Browser, house: House) -> None:
+    page = page_of(browser, house.url, DESK, script=False)
+    page.emulate_media(reduced_motion="reduce")
+    page.goto("/")
+    moving = page.evaluate(
+        """() => [...document.querySelectorAll('*')].filter(e => {
+  const style = getComputedStyle(e);
+  return style.animationName !== 'none' || parseFloat(style.transitionDuration) > 0;
+}).length"""
+    )
+    assert moving == 0
+    page.emulate_media(forced_colors="active")
+    tab_to(page, page.locator("main .btn").first)
+    outline = page.locator("main .btn").first.evaluate("e => getComputedStyle(e).outlineStyle")
+    assert outline != "none"

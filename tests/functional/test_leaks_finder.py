@@ -1,27 +1,98 @@
 """The finder of leaks must itself find them, or a clean report means nothing."""
 
 import base64
+import gzip
+import json
+import random
+import sqlite3
+import urllib.parse
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.functional.leaks import NOTE, found_in_bytes, found_in_folder, marks_of
+from tests.functional.leaks import (
+    LINK,
+    NOTE,
+    found_in_bytes,
+    found_in_folder,
+    marks_of,
+    row_marks,
+    secret_marks,
+)
 
-MARKS = marks_of("AAAAA-BBBBB-CCCCC-DDDDD-EEEEE-F", bytes(range(200)))
+RECEIPT = "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE-F"
+MARKS = marks_of(RECEIPT, bytes(range(200)))
+NOISE = random.Random(7).randbytes(2048)
+SHAPES: dict[str, Callable[[bytes], bytes]] = {
+    "as it is": bytes,
+    "in hex": lambda words: words.hex().encode(),
+    "in hex of capitals": lambda words: words.hex().upper().encode(),
+    "in base64": base64.b64encode,
+    "in base64 for addresses": base64.urlsafe_b64encode,
+    "in UTF-16": lambda words: words.decode().encode("utf-16-le"),
+    "in UTF-16 the other way": lambda words: words.decode().encode("utf-16-be"),
+    "in Latin-1": lambda words: words.decode().encode("latin-1"),
+    "in a form": lambda words: urllib.parse.urlencode({"note": words.decode()}).encode(),
+    "in a path": lambda words: urllib.parse.quote(words.decode()).encode(),
+    "in JSON": lambda words: json.dumps(words.decode()).encode(),
+    "packed by zlib": lambda words: b"??" + zlib.compress(words) + b"??",
+    "packed by zlib, hard": lambda words: zlib.compress(words, 9),
+    "packed by zlib, cut off": lambda words: zlib.compress(words + NOISE)[:-40],
+    "packed by gzip": lambda words: b"?" + gzip.compress(words),
+    "packed by deflate": lambda words: zlib.compress(words, wbits=-15),
+    "in hex, packed by zlib": lambda words: zlib.compress(words.hex().encode()),
+}
 
 
-@pytest.mark.parametrize("before", [b"", b"x", b"xy", b"xyz"])
-def test_a_mark_is_found_in_every_shape(before: bytes) -> None:
-    words = before + NOTE.encode() + b"after"
-    for data in (words, words.hex().encode(), base64.b64encode(words)):
-        assert found_in_bytes(data, MARKS) == ["note"]
+@pytest.mark.parametrize("before", ["", "x", "xy", "xyz"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_mark_is_found_in_every_shape(before: str, shape: str) -> None:
+    words = f"{before}{NOTE}after".encode()
+    assert found_in_bytes(SHAPES[shape](words), MARKS) == ["note"]
+    assert found_in_bytes(SHAPES[shape](b"nothing at all of theirs"), MARKS) == []
+
+
+@pytest.mark.parametrize("shift", range(3))
+def test_pieces_of_a_photo_are_found(shift: int) -> None:
+    photo, marks = NOISE, marks_of(RECEIPT, NOISE)
+    for data in (photo, base64.b64encode(bytes(shift) + photo), photo.hex().encode()):
+        assert len(found_in_bytes(data, marks)) == 3
+    assert found_in_bytes(photo[1000:1100], marks) == ["bytes of the photo 2"]
 
 
 def test_marks_are_found_in_names_and_contents_of_files(tmp_path: Path) -> None:
     assert found_in_folder(tmp_path, MARKS) == []
     (tmp_path / "holiday-of-jane-MARKQX.jpg").touch()
     (tmp_path / "log").write_text("POST aaaaa-bbbbb-ccccc-ddddd-eeeee-f")
+    (tmp_path / "indexes").mkdir()
+    (tmp_path / "indexes" / "rows").write_text(NOTE)
     assert [line.partition(" in /")[0] for line in found_in_folder(tmp_path, MARKS)] == [
         "file name",
+        "note",
         "receipt in lower case",
+    ]
+    assert len(found_in_folder(tmp_path, MARKS, but=["indexes"])) == 2
+
+
+def test_a_row_that_was_deleted_is_found_in_the_databases_pages(tmp_path: Path) -> None:
+    path = tmp_path / "db.sqlite3"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE t (words TEXT)")
+        database.execute("INSERT INTO t VALUES (?)", (LINK,))
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA secure_delete = OFF")
+        database.execute("DELETE FROM t")
+    database.close()
+    assert [line.partition(" in /")[0] for line in found_in_folder(tmp_path, MARKS)] == ["link"]
+
+
+def test_rows_and_keys_are_found() -> None:
+    assert found_in_bytes(b'{"url":"https://photos.example/astronaut.png"}', row_marks()) == [
+        "URL of row 1"
+    ]
+    key = bytes(range(32))
+    assert found_in_bytes(b"-" + base64.b64encode(b"-" + key), secret_marks({"key": key})) == [
+        "key"
     ]

@@ -1,13 +1,11 @@
 """compose.yaml's services as separate roles, on PostgreSQL: the same story, secrets kept apart."""
 
 import io
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from urllib3.exceptions import HTTPError
 
 from scripts.demo.pictures import pictures_make
 from scripts.maintainer import Maintainer
@@ -32,7 +30,8 @@ def roles(
         all_.run("worker", "python", "manage.py", "add_dataset", "sample", *where)
         all_.run("worker", "python", "manage.py", "index_dataset", "sample")
         _staff_make(all_)
-        _wait(all_)
+        for name in all_.ports:
+            all_.answers(name)
         yield all_
 
 
@@ -42,18 +41,6 @@ def _staff_make(roles: Roles) -> None:
         f"g().objects.create_superuser(username='ann', password='{PASSWORD}')"
     )
     roles.run("staff", "python", "manage.py", "shell", "-c", program)
-
-
-def _wait(roles: Roles) -> None:
-    ends = time.monotonic() + 60
-    for name in roles.ports:
-        while True:
-            try:
-                Visitor(roles.url(name)).send("GET", "/")
-                break
-            except HTTPError:
-                assert time.monotonic() < ends, roles.words()
-                time.sleep(0.2)
 
 
 def test_the_story_runs_with_every_role_apart(roles: Roles, tmp_path: Path) -> None:

@@ -91,11 +91,19 @@ def test_a_worker_that_is_told_nothing_serves_every_store_and_takes_up_new_ones(
 ) -> None:
     workers.dataset_add("first", "disk-1")
     with workers.running():
-        until(lambda: set(workers.queues()) == queues_of("default", "disk-1", "local"))
+        until(lambda: set(workers.queues()) == queues_of("default", "disk-1", "local") | {"staff"})
         until(lambda: workers.served() == {"default", "disk-1", "local"})
         workers.dataset_add("second", "disk-2")
         until(lambda: workers.served() == {"default", "disk-1", "disk-2", "local"})
         until(lambda: {"search.disk-2", "index.disk-2"} <= set(workers.queues()))
+
+
+def test_a_worker_of_the_staff_role_takes_from_its_own_queue_alone(workers: Workers) -> None:
+    workers.dataset_add("first", "disk-1")
+    workers.env["UNLIST_ROLE"] = "staff"
+    with workers.running():
+        until(lambda: workers.queues() == ["staff"])
+    assert workers.served() == set()
 
 
 def test_what_a_person_waits_for_is_taken_before_what_came_earlier(workers: Workers) -> None:

@@ -70,7 +70,7 @@ def test_counts_are_too_coarse_to_follow_one_person(client: Client) -> None:
     ]
     RemovalRequest.objects.bulk_create(made)
     counts = {count.label: count.at_least for count in request_counts()}
-    assert counts["Denied"] == 2 * STEP
+    assert counts["Refused"] == 2 * STEP
     assert "20 or more" in client.get("/transparency/").text
 
 

@@ -29,7 +29,7 @@ from django.utils import timezone
 from PIL import Image
 
 from catalog.models import Dataset, Group
-from indexer.evidence import Evidence, Match
+from indexer.evidence.verdict import Evidence, Match
 from removal import draining, fingerprinting, matching, review, secrets
 from removal.content import RowId, RowToVerify
 from removal.intake import Submitted, request_submit
@@ -169,6 +169,9 @@ class FakeSearcher:
 
     def fingerprint_url(self, url: str) -> Any:
         return FakePrint(f"url {url}")
+
+    def fingerprint_urls(self, urls: Sequence[str]) -> Any:
+        return None  # it follows no address; test_url_requests.py searches a real index
 
     def fingerprint_read(self, data: bytes) -> Any:
         return FakePrint(data.decode())

@@ -1,6 +1,8 @@
 """What `doctor` sees: each fault, with what mends it, and nothing where all is well."""
 
 import datetime as dt
+import os
+import time
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from django.core.checks import run_checks
 from django.utils import timezone
 
 from catalog.stores import stores_announce
-from removal import fingerprinting, secrets
+from removal import fingerprinting, rotation, secrets
 from removal.models import RetentionRun, SearchUnit
 from tests.removal import factories
 
@@ -73,6 +75,38 @@ def test_retention_that_did_not_run_is_told_once_there_is_something_to_delete(
     run.ran_at -= dt.timedelta(hours=2)
     run.save()
     assert "last ran" in found()["removal.E020"].msg
+
+
+def test_halves_that_do_not_belong_together_are_told(made_secrets: None) -> None:
+    secrets.secret_put(secrets.REVIEWER_PUBLIC, bytes(32))
+    assert "rotate_secret reviewer" in str(found()["removal.E004"].hint)
+    rotation.rotations_continue()  # no rotation is under way: nothing is mended by guessing
+    assert "removal.E004" in found()
+
+
+def test_a_rotation_left_halfway_is_told_after_a_day(made_secrets: None, settings: Any) -> None:
+    rotation.secret_rotate("worker")
+    assert "removal.W002" not in found()
+    [path] = secrets.retired_read(secrets.WORKER_PRIVATE)
+    two_days_ago = time.time() - 2 * 24 * 60 * 60
+    os.utime(path, (two_days_ago, two_days_ago))
+    assert "rotate_secret worker" in str(found()["removal.W002"].hint)
+    rotation.rotations_continue()
+    assert "removal.W002" not in found()
+
+
+def test_a_pepper_that_outlived_its_requests_is_told(made_secrets: None, settings: Any) -> None:
+    case = factories.received()
+    RetentionRun.objects.create(ran_at=timezone.now())
+    rotation.secret_rotate("pepper")
+    [path] = secrets.retired_read(secrets.PEPPER)
+    two_days_ago = time.time() - 2 * 24 * 60 * 60
+    os.utime(path, (two_days_ago, two_days_ago))
+    assert "removal.W003" not in found()
+    case.request.delete()
+    assert "shred_expired" in str(found()["removal.W003"].hint)
+    as_role(settings, "staff")
+    assert "removal.W003" not in found()
 
 
 def test_a_search_that_stands_still_is_told(made_secrets: None) -> None:

@@ -10,10 +10,11 @@ from django.utils import timezone
 from catalog.models import Dataset, Group
 from catalog.stores import stores_announce
 from indexer.decode import ImageRefused
-from removal import draining, fingerprinting, matching, tasks, wording
+from removal import draining, fingerprinting, matching, tasks
 from removal.models import AuditEntry, Photo, RemovalRequest, SearchUnit, State
 from removal.searching import EncoderMissing, GroupUnavailable
 from removal.selectors import request_status, review_case
+from removal.timeline import timeline
 from tests.removal import factories
 from tests.removal.factories import (
     Case,
@@ -360,7 +361,7 @@ def test_the_status_says_what_was_searched_and_what_was_not_and_why() -> None:
         "failing": (0, [("unavailable", 1)]),
         "far": (0, [("no_worker", 1), ("not_indexed", 1)]),
     }
-    now = next(step.text for step in wording.timeline(status) if step.progress == "now")
+    now = next(step.text for step in timeline(status) if step.progress == "now")
     assert now.startswith("1 of 5 parts of the datasets searched so far.")
     assert "1 of 5 parts cannot be searched just now; we keep trying." in now
     assert "1 of 5 parts wait for a computer that is away" in now
@@ -378,7 +379,7 @@ def test_progress_is_live_group_by_group() -> None:
         seen.append(status["datasets"][0]["groups_searched"])
         assert status["found"] == []
     assert seen == [1, 2, 3]
-    now = next(step.text for step in wording.timeline(status) if step.progress == "now")
+    now = next(step.text for step in timeline(status) if step.progress == "now")
     assert now == "3 parts of the datasets searched. The result is being drawn up."
 
 

@@ -1,28 +1,32 @@
 """Nothing that identifies anyone lies in the clear on any disk, nor in any log or message."""
 
-import base64
+import datetime as dt
 import logging
 import os
+from base64 import urlsafe_b64decode
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.core import serializers
 from django.db import connection
 
-from removal import draining, fingerprinting, matching, review, shred
-from removal.models import (
-    Candidate,
-    DataKey,
-    Photo,
-    Purpose,
-    Recipient,
-    RemovalRequest,
-    SearchUnit,
-    Wrap,
+from removal import (
+    appeals,
+    blobs,
+    conversation,
+    draining,
+    fingerprinting,
+    matching,
+    review,
+    sessions,
+    shred,
 )
+from removal.models import Photo, Purpose, Recipient, SearchUnit
 from removal.sealing import role_key, unwrap
 from removal.selectors import review_case
+from tests.functional.leaks import found_in_bytes, shapes_of
 from tests.removal import factories
 from tests.removal.factories import FakeSearcher, match, photo_bytes
 
@@ -32,6 +36,9 @@ NOTE = "marked-note-of-the-subject"
 URL = "https://marked-host.example.org/marked-picture.jpg"
 ROW_URL = "https://marked-row.example.org/found.jpg"
 STATEMENT = "marked-statement"
+MESSAGE = "marked-message-of-the-subject"
+ANSWER = "marked-message-of-the-maintainers"
+APPEAL = "marked-appeal"
 
 
 def everything_on_disk() -> dict[Path, bytes]:
@@ -49,15 +56,9 @@ def everything_on_disk() -> dict[Path, bytes]:
 
 
 def database_as_text() -> str:
-    models = (RemovalRequest, DataKey, Wrap, Photo, SearchUnit, Candidate)
-    rows = [row for model in models for row in model.objects.all()]
+    models = apps.get_app_config("removal").get_models()
+    rows = [row for model in models for row in model._default_manager.all()]
     return str(serializers.serialize("json", rows))
-
-
-def forms_of(secret: bytes) -> list[bytes]:
-    """Return a secret as it might lie about: raw, in hex, in base64 at each offset."""
-    encoded = [base64.b64encode(b"x" * shift + secret)[4:-4] for shift in range(3)]
-    return [secret, secret.hex().encode(), *encoded]
 
 
 def test_no_personal_data_lies_in_the_clear_anywhere(caplog: pytest.LogCaptureFixture) -> None:
@@ -77,6 +78,10 @@ def test_no_personal_data_lies_in_the_clear_anywhere(caplog: pytest.LogCaptureFi
     case = factories.searched(searcher, photos=[photo], note=NOTE, urls=[URL], category="medical")
     view = review_case(request_id=case.request_id, reviewer=factories.staff_user())
     review.photo_reveal(photo_id=view.photos[0].id, reviewer=factories.staff_user())
+    conversation.message_post(opened=case.opened(), text=MESSAGE)
+    conversation.message_send(
+        request_id=case.request_id, reviewer=factories.staff_user(), text=ANSWER
+    )
     review.request_decide(
         request_id=case.request_id,
         reviewer=factories.staff_user(),
@@ -85,6 +90,9 @@ def test_no_personal_data_lies_in_the_clear_anywhere(caplog: pytest.LogCaptureFi
         statement=STATEMENT,
         tier=None,
     )
+    appeals.request_appeal(opened=case.opened(), text=APPEAL)
+    cookies = sessions.session_start(opened=case.opened())
+    private = case.opened()
     symbols = case.receipt.replace("-", "")
     marked = [
         NOTE.encode(),
@@ -101,21 +109,33 @@ def test_no_personal_data_lies_in_the_clear_anywhere(caplog: pytest.LogCaptureFi
         case.receipt.encode(),
         ("5e" * 16).encode(),
         searcher.photo_probe(photo),
-        case.opened().subject.raw,
+        private.subject.raw,
+        *(private.key(purpose).raw for purpose in Purpose),
+        MESSAGE.encode(),
+        ANSWER.encode(),
+        APPEAL.encode(),
+        *(value.encode() for value in (cookies.name, cookies.secret)),
+        *(urlsafe_b64decode(f"{value}=") for value in (cookies.name, cookies.secret)),
     ]
     disk = everything_on_disk()
     assert len(disk) > 10
+    marks = {f"{n}: {secret[:16]!r}": shapes_of(secret) for n, secret in enumerate(marked)}
     where = [
-        (path.name, secret[:16])
-        for path, data in disk.items()
-        for secret in marked
-        for form in forms_of(secret)
-        if form in data
+        (path.name, mark) for path, data in disk.items() for mark in found_in_bytes(data, marks)
     ]
     # The ledger of the releases lists approved rows; this request was denied.
     assert where == []
     text = database_as_text().encode() + caplog.text.encode()
     assert [secret for secret in marked if secret in text] == []
+
+
+def test_files_bear_the_day_of_a_request_and_no_time(tmp_path: Path) -> None:
+    factories.received()
+    paths = [*shred.folder().iterdir(), *blobs.folder().iterdir()]
+    assert len(paths) > 10
+    today = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = (today + dt.timedelta(days=1)).timestamp()
+    assert {path.stat().st_mtime for path in paths} == {midnight}
 
 
 def test_what_is_marked_would_be_found_if_it_were_there(tmp_path: Path) -> None:
@@ -128,7 +148,7 @@ def test_what_is_marked_would_be_found_if_it_were_there(tmp_path: Path) -> None:
 def test_a_copied_disk_without_the_shred_store_yields_nothing(tmp_path: Path) -> None:
     """Data folder, database and even the roles' private keys are not enough."""
     case = factories.in_review(note=NOTE)
-    shred.keys_destroy(list(shred.keys_older_than(-60)))
+    shred.keys_destroy(list(shred.keys_older_than(-2 * 24 * 60 * 60)))
     for purpose in (Purpose.PHOTO, Purpose.PRINT, Purpose.CASE):
         with pytest.raises(shred.KeyShredded):
             unwrap(case.request_id, purpose, Recipient.REVIEWER, role_key(Recipient.REVIEWER))

@@ -33,6 +33,7 @@ PAIRS = {
     ("denied", "in_review"),
     ("no_match", "in_review"),
     ("partly_approved", "in_review"),
+    ("released", "in_review"),  # where only a part was approved: docs/adr/0011
 }
 
 

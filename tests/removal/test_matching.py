@@ -12,7 +12,7 @@ from django.utils import timezone
 from catalog.models import Group
 from catalog.stores import stores_announce
 from indexer.decode import ImageRefused
-from indexer.evidence import Match
+from indexer.evidence.verdict import Match
 from removal import draining, fingerprinting, matching, review, tasks
 from removal.content import row_opened
 from removal.leases import FRAIL, lease_kept

@@ -70,7 +70,8 @@ def test_a_request_finds_what_match_images_finds(indexed: None) -> None:
     order = {Kind.EXACT: 0, Kind.COPY: 1, Kind.SIMILAR: 2}
     for photo in (mirrored, same_file):
         for match in match_photo(photo).matches:
-            fact = (match.kind, match.score, asdict(match.evidence))
+            seen = {name: value for name, value in asdict(match.evidence).items() if name != "box"}
+            fact = (match.kind, match.score, {**seen, "address": None})
             held = expected.get(match.key, fact)
             best = min(held, fact, key=lambda one: (order[Kind(one[0])], -one[1]))
             expected[match.key] = best

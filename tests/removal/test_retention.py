@@ -13,21 +13,37 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from removal import audit, blobs, receipts, retention, review, shred
+from removal import (
+    appeals,
+    audit,
+    blobs,
+    content,
+    conversation,
+    receipts,
+    retention,
+    review,
+    sessions,
+    shred,
+)
 from removal.audit import audit_verify
 from removal.models import (
     AuditEntry,
     Candidate,
     DataKey,
+    Message,
     Photo,
     Purpose,
+    Question,
     RemovalRequest,
     RetentionRun,
     SearchUnit,
     SpentTicket,
     State,
+    SubjectSession,
     Wrap,
+    today,
 )
+from removal.sealing import NotReadable, Place, seal
 from removal.selectors import ReceiptUnknown, request_open
 from tests.removal import factories
 from tests.removal.factories import Case
@@ -38,6 +54,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_secrets")]
 def days_pass(days: int) -> None:
     """Move every date of every request into the past."""
     names = ["received_on", "due_on", "searched_on", "decided_on", "closed_on", "photos_delete_on"]
+    names += ["appealed_on", "answer_due_on"]
     for request in RemovalRequest.objects.all():
         for name in names:
             if day := getattr(request, name):
@@ -61,6 +78,26 @@ def files(folder: Callable[[], Path]) -> set[str]:
 
 def purposes() -> set[str]:
     return set(Wrap.objects.values_list("key__purpose", flat=True))
+
+
+TOMBSTONE = {
+    *("id", "receipt_tag", "pepper", "subject_salt", "subject_public", "audit_shred"),
+    *("state", "outcome", "released_in", "state_seq"),
+    *("received_on", "due_on", "decided_on", "closed_on"),
+    *("photos_delete_on", "photos_deleted_on", "case_deleted_on"),
+}
+"""What docs/privacy.md says a tombstone still says; `reason` and proofs where there are."""
+
+
+def facts_left(request: RemovalRequest) -> set[str]:
+    """Return the fields that say something, and the relations that still have rows."""
+    names = [field.name for field in RemovalRequest._meta.concrete_fields]
+    kept = {name for name in names if getattr(request, name) not in ("", b"", None, 0, [], False)}
+    for relation in RemovalRequest._meta.related_objects:
+        accessor = relation.get_accessor_name()
+        if accessor and accessor != "keys" and getattr(request, accessor).exists():
+            kept.add(accessor)
+    return kept
 
 
 @pytest.mark.parametrize("make", [factories.decided, factories.no_match])
@@ -140,6 +177,7 @@ def test_the_case_goes_90_days_after_closing_and_the_tombstone_after_12_months(
     request = case.request
     assert (request.category, request.link_count) == ("", 0)
     assert bytes(request.content_sealed) == bytes(request.statement_sealed) == b""
+    assert facts_left(request) == TOMBSTONE
     assert not Candidate.objects.exists()
     assert not SearchUnit.objects.exists()
     assert purposes() == {"proof"}
@@ -305,6 +343,165 @@ def test_spent_tickets_go_when_they_would_be_expired_anyway(
     assert SpentTicket.objects.count() == 1
 
 
+def asked_about(case: Case) -> Question:
+    """Put a question to the subject as `conversation.question_put` does, without a dataset."""
+    request, question_id = case.request, uuid.uuid4()
+    similar = request.candidates.get(kind="similar")
+    tile = seal(request.pk, Purpose.CASE, content.tile_item(question_id), b"tile")
+    RemovalRequest.objects.filter(pk=request.pk).update(
+        state=State.NEEDS_INFO, answer_due_on=today() + dt.timedelta(days=30)
+    )
+    return Question.objects.create(
+        id=question_id, request=request, candidate=similar, tile_sealed=tile, asked_on=today()
+    )
+
+
+def test_words_questions_and_appeal_die_with_the_case(ran: Callable[[], Counter[str]]) -> None:
+    case = factories.in_review()
+    conversation.message_post(opened=case.opened(), text="marked words")
+    conversation.message_send(
+        request_id=case.request_id, reviewer=factories.staff_user(), text="marked answer"
+    )
+    question = asked_about(case)
+    conversation.question_answer(opened=case.opened(), question=question.pk, mine=True)
+    denied(case)
+    appeals.request_appeal(opened=case.opened(), text="marked appeal")
+    denied(case)
+    place = Place(case.request_id, Purpose.CASE, content.APPEAL)
+    words, reader = case.request.appeal_sealed, case.opened().key(Purpose.CASE)
+    assert reader.open(words, place) == b"marked appeal"
+    days_pass(90)
+    assert ran()["cases"] == 1
+    assert facts_left(case.request) == (TOMBSTONE | {"reason"}) - {"released_in"}
+    assert not Message.objects.exists()
+    assert not Question.objects.exists()
+    with pytest.raises((NotReadable, shred.KeyShredded)):
+        case.opened().key(Purpose.CASE)
+    audit_verify()
+
+
+def denied(case: Case) -> None:
+    review.request_decide(
+        request_id=case.request_id,
+        reviewer=factories.staff_user(),
+        approve=[],
+        deny_reason="public_interest",
+        statement="no",
+        tier=None,
+    )
+
+
+def test_an_appeal_keeps_the_photos_for_the_second_look_and_14_days_after_it(
+    ran: Callable[[], Counter[str]],
+) -> None:
+    case = factories.in_review()
+    denied(case)
+    days_pass(13)
+    appeals.request_appeal(opened=case.opened(), text="Please look again.")
+    days_pass(30)
+    assert ran()["photos"] == 0
+    denied(case)
+    days_pass(13)
+    assert ran()["photos"] == 0
+    days_pass(1)
+    assert ran()["photos"] == 1
+    days_pass(76)
+    assert ran()["cases"] == 1
+
+
+def test_an_appeal_brings_no_destroyed_photo_back(
+    ran: Callable[[], Counter[str]], django_capture_on_commit_callbacks: Any
+) -> None:
+    case = factories.in_review()
+    denied(case)
+    with django_capture_on_commit_callbacks(execute=True):
+        review.photos_delete_now(opened=case.opened())
+    appeals.request_appeal(opened=case.opened(), text="Please look again.")
+    assert case.request.photos_deleted_on is not None
+    for purpose in (Purpose.PHOTO, Purpose.PRINT):
+        with pytest.raises(NotReadable):
+            case.opened().key(purpose)
+    days_pass(120)
+    assert ran()["photos"] == 0
+    assert case.request.state == State.IN_REVIEW
+
+
+def test_an_appeal_does_not_prolong_the_120_days(ran: Callable[[], Counter[str]]) -> None:
+    case = factories.in_review()
+    days_pass(110)
+    denied(case)
+    appeals.request_appeal(opened=case.opened(), text="Please look again.")
+    days_pass(10)
+    assert ran()["photos"] == 1
+
+
+def test_a_question_that_is_not_answered_in_time_ends_the_request(
+    ran: Callable[[], Counter[str]],
+) -> None:
+    case = factories.in_review()
+    asked_about(case)
+    days_pass(30)
+    assert ran()["expired"] == 0
+    days_pass(1)
+    done = ran()
+    assert (done["expired"], done["photos"]) == (1, 1)
+    assert case.request.state == State.EXPIRED
+    days_pass(90)
+    assert ran()["cases"] == 1
+    audit_verify()
+
+
+def test_sessions_that_ended_go_with_their_keys(ran: Callable[[], Counter[str]]) -> None:
+    opened = factories.received().opened()
+    for _ in range(3):
+        sessions.session_start(opened=opened)
+    idle, spent, alive = SubjectSession.objects.order_by("pk")
+    now = timezone.now()
+    SubjectSession.objects.filter(pk=idle.pk).update(used_at=now - sessions.IDLE)
+    SubjectSession.objects.filter(pk=spent.pk).update(expires_at=now)
+    assert ran()["sessions"] == 2
+    assert SubjectSession.objects.get().pk == alive.pk
+    names = files(shred.folder)
+    assert str(alive.shred) in names
+    assert not {str(idle.shred), str(spent.shred)} & names
+    for path in shred.folder().iterdir():
+        os.utime(path, (0, 0))
+    assert ran()["orphan_keys"] == 0
+
+
+def test_an_erased_request_takes_its_sessions_along(ran: Callable[[], Counter[str]]) -> None:
+    case = factories.received()
+    cookies = sessions.session_start(opened=case.opened())
+    ran()
+    retention.request_erase(case.request_id)
+    with pytest.raises(sessions.SessionEnded):
+        sessions.session_open(cookies=cookies)
+    assert files(shred.folder) == set()
+
+
+def test_a_session_reads_no_photo_that_was_destroyed_meanwhile(
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    case = factories.in_review()
+    cookies = sessions.session_start(opened=case.opened())
+    with django_capture_on_commit_callbacks(execute=True):
+        review.photos_delete_now(opened=case.opened())
+    opened = sessions.session_open(cookies=cookies)
+    with pytest.raises(NotReadable):
+        opened.key(Purpose.PHOTO)
+    assert len(opened.key(Purpose.CASE).raw) == 32
+
+
+def test_the_health_page_tells_when_retention_is_late(client: Any) -> None:
+    factories.received()
+    for hours, told in ((None, "late"), (24, "ok"), (26, "late")):
+        if hours is not None:
+            when = timezone.now() - dt.timedelta(hours=hours)
+            RetentionRun.objects.update_or_create(pk=1, defaults={"ran_at": when})
+        answer = client.get("/health/ready")
+        assert (answer.status_code, answer.json()["retention"]) == (200, told)
+
+
 def test_a_run_leaves_its_pulse_and_the_command_tells(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("shred_expired")
     call_command("shred_expired")
@@ -325,7 +522,7 @@ def test_erase_request_reads_the_receipt_from_standard_input(
     assert list(RemovalRequest.objects.values_list("pk", flat=True)) == [other.request_id]
     assert AuditEntry.objects.filter(act="erased").exists()
     assert len(files(blobs.folder)) == 1
-    for typed, says in ((case.receipt, "No request answers"), (receipts.mint()[:-2], "mistyped")):
+    for typed, says in ((case.receipt, "No request opens"), (receipts.mint()[:-2], "mistyped")):
         monkeypatch.setattr("sys.stdin", _Typed(typed))
         with pytest.raises(CommandError, match=says):
             call_command("erase_request")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from removal import retention, review
+from removal import retention, reveals, review
 from removal.lifecycle import TransitionRefused
 from removal.models import AuditEntry, Candidate, RemovalRequest, State, Verdict
 from removal.review import AlreadyDecided, DecisionInvalid
@@ -282,14 +282,14 @@ def test_a_rows_picture_is_revealed_from_the_dataset(
         asked.append(row)
         return factories.photo_bytes()
 
-    monkeypatch.setattr(review, "row_picture", picture)
+    monkeypatch.setattr(reveals, "row_picture", picture)
     shown = review.candidate_reveal(candidate_id=case.candidates[0].pk, reviewer=reviewer)
     assert shown is not None
     assert shown.startswith(b"\xff\xd8")
     assert asked == [("sample", "00000", "000000001", 1, None)]
     assert AuditEntry.objects.filter(act="row_revealed").count() == 1
     for gone in (None, factories.PLAIN):
-        monkeypatch.setattr(review, "row_picture", lambda *row, gone=gone: gone)
+        monkeypatch.setattr(reveals, "row_picture", lambda *row, gone=gone: gone)
         chosen = case.candidates[0].pk
         assert review.candidate_reveal(candidate_id=chosen, reviewer=reviewer) is None
     assert AuditEntry.objects.filter(act="row_revealed").count() == 1

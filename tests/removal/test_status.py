@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from removal import receipts, retention, review
+from removal import fingerprinting, receipts, retention, review
 from removal.models import Photo, RemovalRequest, State
 from removal.receipts import ReceiptMistyped
 from removal.selectors import (
@@ -34,8 +34,11 @@ FIELDS = {
     "found",
     "questions",
     "other_rows_removed",
+    "answer_due_on",
     "messages",
     "decision",
+    "appeal",
+    "case_deleted_on",
 }
 
 
@@ -59,6 +62,7 @@ def test_a_received_request_shows_its_clock_and_what_will_be_searched() -> None:
         {
             "name": "sample",
             "rows": 500,
+            "rows_searched": 0,
             "groups": 1,
             "groups_searched": 0,
             "searched_on": None,
@@ -92,6 +96,30 @@ def test_no_url_score_key_or_lookalike_ever_reaches_the_subject(make: Callable[[
     text = json.dumps(status(make()))
     for secret in ("marked-url", "0.97", "0.91", "000000", "similar", "00000"):
         assert secret not in text
+
+
+def test_rows_searched_are_those_that_could_be(settings: Any) -> None:
+    group = factories.catalog_group(rows=100)
+    type(group).objects.update(rows_indexed=93)
+    [dataset] = status(factories.in_review())["datasets"]
+    assert (dataset["rows"], dataset["rows_searched"], dataset["not_searched"]) == (100, 93, [])
+
+
+def test_groups_that_came_after_the_search_are_said_to_have() -> None:
+    case = factories.in_review()
+    factories.catalog_group(number=1)
+    [dataset] = status(case)["datasets"]
+    assert dataset["not_searched"] == [{"reason": "added_later", "groups": 1}]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_groups_that_a_deleted_photo_kept_from_being_searched_are_said_to_be() -> None:
+    case, _group = factories.received(), factories.catalog_group()
+    fingerprinting.request_fingerprint(case.request_id, searcher=factories.FakeSearcher())
+    review.photos_delete_now(opened=case.opened())
+    facts = status(case)
+    assert facts["state"] == "in_review"
+    assert facts["datasets"][0]["not_searched"] == [{"reason": "given_up", "groups": 1}]
 
 
 def test_after_approval_the_sites_are_named_and_lookalikes_are_one_number() -> None:
@@ -148,7 +176,8 @@ def test_the_status_of_a_tombstone_is_outcome_and_day_alone(settings: Any) -> No
     assert facts["found"] == facts["datasets"] == []
     assert facts["decision"]["outcome"] == "approved"
     assert facts["decision"]["statement"] is None
-    assert facts["photos"][0]["state"] == "deleted"
+    assert facts["photos"] == facts["messages"] == facts["questions"] == []
+    assert facts["case_deleted_on"] is not None
     assert case.request.category == ""
     assert approved_rows(opened=case.opened()) == []
 

@@ -10,7 +10,7 @@ from removal import secrets, shred
 class Command(BaseCommand):
     help = (
         "Make the secrets that are missing (pepper, key pairs of reviewers and workers, key of "
-        "the row tags) in UNLIST_SECRET_DIR. What exists is never replaced."
+        "the row tags) in UNLIST_SECRET_DIR. What exists is left alone: rotate_secret replaces it."
     )
 
     def handle(self, *_args: Any, **_options: Any) -> None:

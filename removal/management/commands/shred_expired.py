@@ -8,7 +8,7 @@ from removal import retention
 
 
 class Command(BaseCommand):
-    help = "Delete what is due (photos, cases, tombstones, orphaned keys), keys first."
+    help = "Delete what is due (photos, cases, tombstones, sessions, orphaned keys), keys first."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         for what, count in retention.retention_run().items():

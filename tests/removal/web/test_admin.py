@@ -197,7 +197,7 @@ def test_revealing_a_row(maintainer: Client, monkeypatch: pytest.MonkeyPatch) ->
     gone = maintainer.post(f"{QUEUE}row/{row}/").content.decode()
     assert "holds no picture for this row" in gone
     assert AuditEntry.objects.latest("seq").act != "row_revealed"
-    monkeypatch.setattr("removal.review.row_picture", lambda *place: factories.photo_bytes(5))
+    monkeypatch.setattr("removal.reveals.row_picture", lambda *place: factories.photo_bytes(5))
     assert "<img" in maintainer.post(f"{QUEUE}row/{row}/").content.decode()
     assert AuditEntry.objects.latest("seq").act == "row_revealed"
 

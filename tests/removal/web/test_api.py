@@ -9,8 +9,10 @@ from django.test import Client
 from rest_framework.serializers import BaseSerializer, ListSerializer
 
 from removal import receipts
+from removal.api import examples
 from removal.api import serializers as shapes
-from removal.models import RemovalRequest, State
+from removal.api.status_shapes import RequestStatus
+from removal.models import RemovalRequest
 from tests.removal import factories
 from tests.removal.web.conftest import photo
 
@@ -21,7 +23,7 @@ def _post(client: Client, address: str, body: Any, **extra: Any) -> Any:
     return client.post(address, json.dumps(body), content_type="application/json", **extra)
 
 
-def _is_problem(answer: Any, status: int, code: str) -> None:
+def is_problem(answer: Any, status: int, code: str) -> None:
     body = answer.json()
     assert answer.status_code == status
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -31,16 +33,16 @@ def _is_problem(answer: Any, status: int, code: str) -> None:
     assert len(body["detail"]) > 20
 
 
-def _fits(body: Any, shape: Any) -> None:
-    """Check that a body has at least the members of a shape, all the way down."""
+def fits(body: Any, shape: Any) -> None:
+    """Check that a body has the members of a shape and no others, all the way down."""
     if isinstance(shape, ListSerializer):
         for item in body:
-            _fits(item, shape.child)
+            fits(item, shape.child)
         return
+    assert set(body) == set(shape.fields)
     for name, field in shape.fields.items():
-        assert name in body
         if isinstance(field, BaseSerializer) and body[name] is not None:
-            _fits(body[name], field)
+            fits(body[name], field)
 
 
 def test_submit_and_follow(visitor: Client) -> None:
@@ -51,13 +53,13 @@ def test_submit_and_follow(visitor: Client) -> None:
     body = answer.json()
     assert answer.status_code == 201
     assert answer.headers["Cache-Control"] == "no-store"
-    _fits(body, shapes.SubmittedRequest())
+    fits(body, shapes.SubmittedRequest())
     assert body["state"] == "received"
     assert [one["accepted"] for one in body["photos"]] == [True, False]
     assert body["photos"][1]["reason"] == "unknown_format"
     followed = _post(visitor, STATUS, {"receipt": body["receipt"]})
     assert followed.status_code == 200
-    _fits(followed.json(), shapes.RequestStatus())
+    fits(followed.json(), RequestStatus())
     assert RemovalRequest.objects.get().category == "personal"
 
 
@@ -66,12 +68,12 @@ def test_submit_and_follow(visitor: Client) -> None:
 )
 def test_status_has_its_shape_in_every_state(visitor: Client, make: Any) -> None:
     body = _post(visitor, STATUS, {"receipt": make().receipt}).json()
-    _fits(body, shapes.RequestStatus())
+    fits(body, RequestStatus())
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data"])
 def test_an_empty_body_sends_nothing_whatever_it_is_called(visitor: Client, kind: str) -> None:
-    _is_problem(visitor.generic("POST", SUBMIT, b"", content_type=kind), 400, "nothing_sent")
+    is_problem(visitor.generic("POST", SUBMIT, b"", content_type=kind), 400, "nothing_sent")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_what_cannot_be_taken(
 ) -> None:
     for value in fields.get("photos", []):
         value.seek(0)
-    _is_problem(visitor.post(SUBMIT, fields), status, code)
+    is_problem(visitor.post(SUBMIT, fields), status, code)
     assert not RemovalRequest.objects.exists()
 
 
@@ -108,18 +110,18 @@ def test_unusable_photos_say_why(visitor: Client) -> None:
 
 
 def test_wrong_content_types(visitor: Client) -> None:
-    _is_problem(_post(visitor, SUBMIT, {"urls": []}), 415, "unsupported_media_type")
+    is_problem(_post(visitor, SUBMIT, {"urls": []}), 415, "unsupported_media_type")
     answer = visitor.post(STATUS, "<a/>", content_type="text/xml")
-    _is_problem(answer, 415, "unsupported_media_type")
+    is_problem(answer, 415, "unsupported_media_type")
 
 
 def test_unreadable_bodies(visitor: Client) -> None:
     broken = visitor.post(STATUS, "{", content_type="application/json")
-    _is_problem(broken, 400, "malformed")
+    is_problem(broken, 400, "malformed")
     deep = visitor.post(STATUS, "[" * 100_000, content_type="application/json")
-    _is_problem(deep, 400, "malformed")
+    is_problem(deep, 400, "malformed")
     headless = visitor.post(SUBMIT, b"nonsense", content_type="multipart/form-data")
-    _is_problem(headless, 400, "malformed")
+    is_problem(headless, 400, "malformed")
 
 
 def test_a_body_in_chunks_is_asked_for_with_its_length(visitor: Client) -> None:
@@ -127,7 +129,7 @@ def test_a_body_in_chunks_is_asked_for_with_its_length(visitor: Client) -> None:
         answer = visitor.generic(
             "POST", address, b"", "application/json", HTTP_TRANSFER_ENCODING="chunked"
         )
-        _is_problem(answer, 411, "length_required")
+        is_problem(answer, 411, "length_required")
 
 
 def test_a_host_name_that_is_not_ours_is_said_to_be_one(visitor: Client) -> None:
@@ -137,56 +139,45 @@ def test_a_host_name_that_is_not_ours_is_said_to_be_one(visitor: Client) -> None
     assert "other.example" not in answer.text
 
 
-@pytest.mark.parametrize("body", [{}, {"receipt": ""}, {"receipt": 5}, [], "text", None])
-def test_missing_receipt(visitor: Client, body: Any) -> None:
-    _is_problem(_post(visitor, STATUS, body), 400, "receipt_missing")
-
-
-def test_mistyped_and_unknown_receipts(visitor: Client) -> None:
-    for address in (STATUS, "/api/v1/status/withdraw/"):
-        _is_problem(_post(visitor, address, {"receipt": "ABCDE"}), 400, "receipt_mistyped")
-        unknown = [_post(visitor, address, {"receipt": receipts.mint()}) for _ in range(2)]
-        _is_problem(unknown[0], 404, "receipt_unknown")
-        assert unknown[0].content == unknown[1].content
-
-
-def test_withdraw_once(visitor: Client) -> None:
-    case = factories.in_review()
-    answer = _post(visitor, "/api/v1/status/withdraw/", {"receipt": case.receipt})
-    assert answer.status_code == 200
-    assert answer.json()["state"] == "withdrawn"
-    assert case.request.state == State.WITHDRAWN
-    again = _post(visitor, "/api/v1/status/withdraw/", {"receipt": case.receipt})
-    _is_problem(again, 409, "state_forbids")
-
-
 def test_methods(visitor: Client) -> None:
     answer = visitor.get(SUBMIT)
-    _is_problem(answer, 405, "method_not_allowed")
+    is_problem(answer, 405, "method_not_allowed")
     assert "POST" in answer.headers["Allow"]
 
 
 def test_scripts_of_other_sites_are_refused(visitor: Client) -> None:
     answer = visitor.post(SUBMIT, {"photos": photo()}, headers={"Origin": "https://evil.example"})
-    _is_problem(answer, 403, "forbidden")
+    is_problem(answer, 403, "forbidden")
     assert not RemovalRequest.objects.exists()
 
 
 def test_work_is_asked_for(visitor: Client, settings: Any) -> None:
     settings.UNLIST = live.UNLIST.model_copy(update={"pow_cost": 2})
-    _is_problem(visitor.post(SUBMIT, {"photos": photo()}), 400, "altcha_missing")
+    is_problem(visitor.post(SUBMIT, {"photos": photo()}), 400, "altcha_missing")
     answer = visitor.post(SUBMIT, {"photos": photo(), "altcha": "e30="})
-    _is_problem(answer, 400, "altcha_wrong")
+    is_problem(answer, 400, "altcha_wrong")
     challenge = visitor.get("/api/v1/challenge/")
     assert challenge.headers["Cache-Control"] == "no-store"
-    _fits(challenge.json(), shapes.Challenge())
+    fits(challenge.json(), shapes.Challenge())
+
+
+@pytest.mark.parametrize(
+    ("body", "shape"),
+    [
+        (examples.STATUS, RequestStatus),
+        (examples.DECIDED, RequestStatus),
+        (examples.SUBMITTED, shapes.SubmittedRequest),
+    ],
+)
+def test_examples_are_of_their_shape(body: Any, shape: Any) -> None:
+    fits(body, shape())
 
 
 def test_service_without_secrets(visitor: Client, settings: Any) -> None:
     elsewhere = live.UNLIST.secret_dir / "absent"
     settings.UNLIST = live.UNLIST.model_copy(update={"secret_dir": elsewhere})
-    _is_problem(visitor.post(SUBMIT, {"photos": photo()}), 503, "unavailable")
-    _is_problem(_post(visitor, STATUS, {"receipt": receipts.mint()}), 503, "unavailable")
+    is_problem(visitor.post(SUBMIT, {"photos": photo()}), 503, "unavailable")
+    is_problem(_post(visitor, STATUS, {"receipt": receipts.mint()}), 503, "unavailable")
 
 
 def test_datasets_are_cacheable(visitor: Client) -> None:

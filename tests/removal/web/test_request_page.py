@@ -51,7 +51,7 @@ def test_unusable_photo_among_good_ones_is_named(visitor: Client) -> None:
         ({}, "Choose a photo, or write the web address", "id_photos"),
         ({"urls": "nonsense"}, "Web address 1 cannot be used", "id_urls"),
         ({"urls": "http://a.b/\n" * 21}, "These are 21 web addresses", "id_urls"),
-        ({"note": "n" * 2001}, "The note has 2,001 characters", "id_note"),
+        ({"note": "n" * 2001}, "The note has 2\u202f001 characters", "id_note"),
         ({"category": "nonsense"}, "Choose one of the kinds", "id_category_0"),
         ({"category": ""}, "Choose what kind of picture", "id_category_0"),
     ],
@@ -163,9 +163,9 @@ def test_endless_text_is_refused(visitor: Client) -> None:
 def test_receipt_page_says_that_it_cannot_be_recovered(visitor: Client) -> None:
     text = visitor.post("/request/", form(photo())).content.decode()
     assert receipts.canonical(_code(text))
-    assert text.count(_code(text)) == 1
     assert "cannot recover it" in text
     assert 'href="/status/"' in text
+    assert text.count(_code(text)) == 3, "once to read, twice to send back"
 
 
 def test_service_without_secrets_takes_nothing(visitor: Client, settings: object) -> None:

@@ -41,7 +41,7 @@ def test_no_temporary_file_however_large(monkeypatch: pytest.MonkeyPatch, visito
 def test_files_sent_elsewhere_are_dropped_unread(visitor: Client) -> None:
     receipt = factories.submitted().receipt
     answer = visitor.post("/status/", {"receipt": receipt, "photos": photo(bytes(100_000))})
-    assert answer.status_code == 200
+    assert answer.status_code == 303
     request = _posted(photo(b"x"))
     assert not request.FILES
     assert uploads.in_flight.taken == 0

@@ -1,0 +1,1 @@
+"""Arabic, with the digits of codes and files: a receipt must look the same everywhere."""

@@ -1,0 +1,241 @@
+"""What load costs, when it is too much, and that nobody can tell from it who sent."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings as live
+
+from config.embedded import redis_program
+from removal import counters as counting
+from removal import load
+from removal.checks_load import counts_check
+from removal.counters import Counters, MemoryCounters, RedisCounters, SharedCounters
+from removal.load import Gate, Overloaded, admit, closed_for, cost_factor, release
+
+START = 1_790_000_400.0 - 1_790_000_400.0 % load.WINDOW_SECONDS
+NETWORK = "203.0.113.0/24"
+
+
+class Clock:
+    """The time, as the test wants it, and what was counted in it."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.counters = MemoryCounters(self)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("removal.load.time.time", clock)
+    monkeypatch.setattr("removal.load.counters", lambda: clock.counters)
+    return clock
+
+
+@pytest.fixture(autouse=True)
+def _bounds(settings: Any) -> None:
+    """Take 100 by work and 50 by ticket in ten minutes."""
+    settings.UNLIST = live.UNLIST.model_copy(
+        update={"requests_per_hour": 900, "ticket_share_percent": 34}
+    )
+
+
+def filled(gate: Gate, count: int, network: str | None = None) -> None:
+    for _ in range(count):
+        admit(gate, network)
+
+
+def bound_of(gate: Gate) -> int:
+    return load._buckets(gate, None)[0].bound
+
+
+@pytest.mark.parametrize(
+    ("share", "factor"),
+    [(0.0, 1), (0.49, 1), (0.51, 2), (0.61, 4), (0.71, 8), (0.81, 16), (0.91, 32), (1.0, 32)],
+)
+@pytest.mark.usefixtures("clock")
+def test_the_cost_doubles_with_each_tenth_past_half(share: float, factor: int) -> None:
+    filled(Gate.WORK, round(bound_of(Gate.WORK) * share))
+    assert cost_factor(Gate.WORK, None) == factor
+
+
+def test_nothing_is_refused_before_the_bound_and_all_is_past_it(clock: Clock) -> None:
+    filled(Gate.WORK, bound_of(Gate.WORK) - 1)
+    assert closed_for(Gate.WORK) == 0
+    admit(Gate.WORK, None)
+    with pytest.raises(Overloaded) as full:
+        admit(Gate.WORK, None)
+    assert 0 < full.value.seconds <= 2 * load.WINDOW_SECONDS
+    assert closed_for(Gate.WORK) == full.value.seconds
+    clock.now += full.value.seconds
+    admit(Gate.WORK, None)
+
+
+@pytest.mark.parametrize("late", [0, 1, 300, 599])
+def test_who_comes_back_as_told_is_taken(clock: Clock, late: int) -> None:
+    filled(Gate.TICKET, bound_of(Gate.TICKET) // 2)
+    clock.now += load.WINDOW_SECONDS + late
+    for _ in range(2 * bound_of(Gate.TICKET)):
+        try:
+            admit(Gate.TICKET, None)
+        except Overloaded as full:
+            clock.now += full.seconds
+            admit(Gate.TICKET, None)
+            return
+    pytest.fail("the bound was never met")
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_flood_of_one_way_leaves_the_other_open() -> None:
+    filled(Gate.WORK, bound_of(Gate.WORK))
+    with pytest.raises(Overloaded):
+        admit(Gate.WORK, None)
+    assert cost_factor(Gate.TICKET, None) == 1
+    filled(Gate.TICKET, bound_of(Gate.TICKET))
+
+
+@pytest.mark.usefixtures("clock")
+def test_one_network_cannot_fill_a_share() -> None:
+    own = bound_of(Gate.TICKET) // load.NETWORK_PART
+    filled(Gate.TICKET, own, NETWORK)
+    assert cost_factor(Gate.TICKET, NETWORK) == 32
+    with pytest.raises(Overloaded):
+        admit(Gate.TICKET, NETWORK)
+    assert cost_factor(Gate.TICKET, "198.51.100.0/24") == 1
+    admit(Gate.TICKET, "198.51.100.0/24")
+    admit(Gate.TICKET, None)
+
+
+@pytest.mark.usefixtures("clock")
+def test_refused_and_released_requests_do_not_count() -> None:
+    for _ in range(3 * bound_of(Gate.WORK)):
+        admit(Gate.WORK, NETWORK)
+        release(Gate.WORK, NETWORK)
+    assert cost_factor(Gate.WORK, NETWORK) == 1
+
+
+@pytest.mark.usefixtures("clock")
+def test_without_a_bound_cost_never_rises(settings: Any) -> None:
+    settings.UNLIST = live.UNLIST.model_copy(update={"requests_per_hour": 0})
+    for _ in range(500):
+        admit(Gate.WORK, NETWORK)
+    assert cost_factor(Gate.WORK, NETWORK) == 1
+
+
+def test_a_network_is_counted_under_a_name_that_changes_daily(clock: Clock) -> None:
+    own = clock.counters
+    admit(Gate.WORK, NETWORK)
+    first = {name for name in own._counts if name.startswith("net.")}
+    assert not any("203.0.113" in name for name in own._counts)
+    tag = load._network_tag(NETWORK)
+    assert tag == load._network_tag(NETWORK) != load._network_tag("203.0.114.0/24")
+    clock.now += 2 * 86_400
+    admit(Gate.WORK, NETWORK)
+    assert tag != load._network_tag(NETWORK)
+    assert first.isdisjoint(own._counts), "yesterday's counts are still there"
+    assert len(own._secrets) == 1, "yesterday's key is still there"
+
+
+def test_the_key_needs_both_halves(clock: Clock, settings: Any) -> None:
+    before = load._network_tag(NETWORK)
+    settings.SECRET_KEY = "another service's key"
+    assert load._network_tag(NETWORK) != before
+    assert clock.now == START
+
+
+# --- where counts are kept -------------------------------------------------------------------
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[redis.Redis]:
+    socket = tmp_path / "r.sock"
+    command = [redis_program(), "--port", "0", "--unixsocket", str(socket), "--save", ""]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+        client = redis.Redis(unix_socket_path=str(socket))
+        for _ in range(200):
+            try:
+                client.ping()
+                break
+            except redis.ConnectionError:
+                process.poll()
+                time.sleep(0.05)
+        yield client
+        client.close()
+        process.terminate()
+
+
+@pytest.fixture(params=["memory", "redis", "shared"])
+def counters(request: pytest.FixtureRequest) -> Counters:
+    if request.param == "memory":
+        return MemoryCounters()
+    shared = RedisCounters(request.getfixturevalue("server"))
+    return shared if request.param == "redis" else SharedCounters(shared, MemoryCounters())
+
+
+def test_every_store_counts_alike(counters: Counters) -> None:
+    assert counters.read(["a", "b"]) == [0, 0]
+    assert counters.add("a", 1, 60) == 1
+    assert counters.add("a", 1, 60) == 2
+    assert counters.add("b", 1, 60) == 1
+    assert counters.add("a", -1, 60) == 1
+    assert counters.read(["a", "b", "c"]) == [1, 1, 0]
+    secret = counters.secret("key", 60)
+    assert len(secret) == 32
+    assert counters.secret("key", 60) == secret != counters.secret("other", 60)
+
+
+def test_processes_that_share_a_redis_agree(server: redis.Redis) -> None:
+    one, other = RedisCounters(server), RedisCounters(server)
+    one.add("a", 3, 60)
+    assert other.add("a", 1, 60) == 4
+    assert one.secret("key", 60) == other.secret("key", 60)
+    names = server.scan_iter()
+    assert all(0 < server.ttl(name) <= 60 for name in names)
+
+
+def test_without_redis_each_process_counts_for_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = RedisCounters(redis.Redis(unix_socket_path=str(tmp_path / "none.sock")))
+    alone = SharedCounters(gone, MemoryCounters())
+    assert alone.add("a", 1, 60) == 1
+    assert alone.read(["a"]) == [1]
+    assert len(alone.secret("key", 60)) == 32
+    assert "by this process alone" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("memory://", MemoryCounters),
+        ("redis://127.0.0.1:1/0", SharedCounters),
+        ("redis+socket:///nowhere/redis.sock", SharedCounters),
+    ],
+)
+def test_the_brokers_redis_keeps_the_counts(url: str, kind: type, settings: Any) -> None:
+    settings.CELERY_BROKER_URL = url
+    counting.counters.cache_clear()
+    try:
+        assert isinstance(counting.counters(), kind)
+    finally:
+        counting.counters.cache_clear()
+
+
+def test_doctor_warns_of_a_redis_that_saves(server: redis.Redis, settings: Any) -> None:
+    path = server.connection_pool.connection_kwargs["path"]
+    settings.CELERY_BROKER_URL = f"redis+socket://{path}"
+    assert counts_check() == []
+    server.config_set("save", "900 1")
+    [warning] = counts_check()
+    assert "(save)" in warning.msg
+    assert warning.hint
+    server.shutdown(nosave=True)
+    assert counts_check() == []
