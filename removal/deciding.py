@@ -108,18 +108,18 @@ def request_decide(
         raise AlreadyDecided
     if seen not in {None, request.state_seq}:
         raise RequestChanged
-    decision = _decision(
-        request,
-        set(approve),
-        case=case_key_held(request),
-        reason=deny_reason or "",
-        statement=statement.strip(),
-        tier=tier or "",
-    )
+    case = case_key_held(request)
+    words = {"reason": deny_reason or "", "statement": statement.strip(), "tier": tier or ""}
     try:
+        decision = _decision(request, set(approve), case=case, **words)
         return _decided(request, reviewer, decision)
     except TransitionRefused:
         raise AlreadyDecided from None
+    except DecisionInvalid:
+        # What a colleague approved in the same moment can make this one contradict itself.
+        if request_found(request_id).state_seq != request.state_seq:
+            raise AlreadyDecided from None
+        raise
 
 
 def _decided(request: RemovalRequest, reviewer: User, decision: _Decision) -> str:

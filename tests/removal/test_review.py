@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from removal import retention, reveals, review
+from removal import deciding, retention, reveals, review
 from removal.lifecycle import TransitionRefused
 from removal.models import AuditEntry, Candidate, RemovalRequest, State, Verdict
 from removal.review import AlreadyDecided, DecisionInvalid
@@ -128,6 +128,23 @@ def test_nothing_is_decided_twice(reviewer: User, told: list[dict[str, Any]]) ->
         decide(case, reviewer, deny_reason="public_interest")
     assert len(told) == 1
     assert AuditEntry.objects.filter(act="decided").count() == 1
+
+
+def test_who_refuses_what_a_colleague_approves_in_that_moment_is_told_so(
+    reviewer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The approval makes the refusal contradict itself; that is no fault of the form."""
+    case, opening = factories.in_review(), deciding.case_key_held
+
+    def while_a_colleague_decides(request: RemovalRequest) -> Any:
+        monkeypatch.setattr(deciding, "case_key_held", opening)
+        assert decide(case, reviewer, 0, 1) == "approved"
+        return opening(request)
+
+    monkeypatch.setattr(deciding, "case_key_held", while_a_colleague_decides)
+    with pytest.raises(AlreadyDecided):
+        decide(case, reviewer, deny_reason="public_interest")
+    assert case.request.state == State.APPROVED
 
 
 def test_a_receiver_that_fails_takes_the_decision_back(reviewer: User) -> None:
