@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from removal import deciding, retention, reveals, review
+from removal import retention, reveals, review
 from removal.lifecycle import TransitionRefused
 from removal.models import AuditEntry, Candidate, RemovalRequest, State, Verdict
 from removal.review import AlreadyDecided, DecisionInvalid
 from removal.selectors import RequestGone, queue, review_case, review_photo
+from removal.selectors.desk import case_key_held
 from removal.selectors.subject import ApprovedRow
 from removal.signals import rows_approved
 from tests.removal import factories
@@ -134,14 +135,14 @@ def test_who_refuses_what_a_colleague_approves_in_that_moment_is_told_so(
     reviewer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The approval makes the refusal contradict itself; that is no fault of the form."""
-    case, opening = factories.in_review(), deciding.case_key_held
+    case, opening = factories.in_review(), case_key_held
 
     def while_a_colleague_decides(request: RemovalRequest) -> Any:
-        monkeypatch.setattr(deciding, "case_key_held", opening)
+        monkeypatch.setattr("removal.deciding.case_key_held", opening)
         assert decide(case, reviewer, 0, 1) == "approved"
         return opening(request)
 
-    monkeypatch.setattr(deciding, "case_key_held", while_a_colleague_decides)
+    monkeypatch.setattr("removal.deciding.case_key_held", while_a_colleague_decides)
     with pytest.raises(AlreadyDecided):
         decide(case, reviewer, deny_reason="public_interest")
     assert case.request.state == State.APPROVED
