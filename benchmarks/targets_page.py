@@ -28,7 +28,21 @@ def page_in_step(page: str, results: Path = RESULTS) -> str:
     """The page with each generated part as the results have it."""
     for name, pattern in PARTS.items():
         page = part_put(page, name, _COMMAND, shown(sorted(results.glob(pattern))))
+    page = part_put(page, "vector peers", _COMMAND, vector_peers(results / "vectors.json"))
     return part_put(page, "endtoend", _COMMAND, whole_story(results / "endtoend.json"))
+
+
+def vector_peers(path: Path) -> str:
+    """Time and recall of everyone on one thread, of the first case."""
+    if not path.is_file():
+        return _NOTHING
+    case = load(path)[0]["results"]["cases"][0]
+    batches = [case["threads_1"][f"batch_{size}"]["seconds_per_query"] for size in (1, 64)]
+    rows = [
+        [name, *(1e3 * batch[name]["median_s"] for batch in batches), case["recall"].get(name, 1.0)]
+        for name in batches[0]
+    ]
+    return markdown(["", "ms a query", "ms, in batches of 64", "recall@10"], rows)
 
 
 def whole_story(path: Path) -> str:

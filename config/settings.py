@@ -168,7 +168,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if UNLIST.served_over_https else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if UNLIST.served_over_https else None
 X_FRAME_OPTIONS = "DENY"
 
-# Staff alone have cookies; the public pages set none.
+# Of the staff; the subject's, set when they open their request, are in removal/site/session.py.
 _PREFIX = "__Host-" if UNLIST.served_over_https else ""
 SESSION_COOKIE_NAME = f"{_PREFIX}session"
 CSRF_COOKIE_NAME = f"{_PREFIX}csrf"

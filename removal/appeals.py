@@ -11,11 +11,10 @@ import datetime as dt
 from typing import Final
 
 from django.conf import settings
-from django.db.models import Case, F, Value, When
 from django.utils.translation import gettext as _
 
 from removal import audit, content
-from removal.lifecycle import STEPS, TransitionRefused, months_added, step_taken
+from removal.lifecycle import STEPS, TransitionRefused, months_added, step_taken, unless_due
 from removal.models import Purpose, RemovalRequest, State, today
 from removal.plaintext import WordsInvalid, plain_text
 from removal.sealing import seal
@@ -102,10 +101,7 @@ def _changes(request: RemovalRequest, words: str, day: dt.date) -> dict[str, obj
         "appeal_sealed": seal(request.pk, Purpose.CASE, content.APPEAL, words.encode()),
         "due_on": months_added(day, _MONTHS),
         "closed_on": None,
-        # The photos stay for the second look, unless they are due already.
-        "photos_delete_on": Case(
-            When(photos_delete_on__lte=day, then=F("photos_delete_on")), default=Value(longest)
-        ),
+        "photos_delete_on": unless_due(longest),  # they stay for the second look
     }
 
 

@@ -16,7 +16,7 @@ from django.db import transaction
 
 from removal import audit, content, retention
 from removal.content import FoundRow, row_opened
-from removal.lifecycle import TransitionRefused, step_taken
+from removal.lifecycle import TransitionRefused, step_taken, unless_due
 from removal.models import Candidate, Kind, Purpose, RemovalRequest, State, Verdict, today
 from removal.reasons import DENIAL_REASONS
 from removal.sealing import PrivateKey, seal
@@ -218,7 +218,7 @@ def _changes(request: RemovalRequest, decision: _Decision) -> dict[str, object]:
         "tier": decision.tier,
         "decided_on": day,
         "closed_on": day if decision.outcome == State.DENIED else None,
-        "photos_delete_on": retention.photos_delete_on(request, decided_on=day),
+        "photos_delete_on": unless_due(retention.photos_delete_on(request, decided_on=day)),
         "statement_sealed": sealed,
     }
 

@@ -19,7 +19,7 @@ from django.db.models import Case, F, Value, When
 from django.utils.translation import gettext as _
 
 from removal.audit import audit_append, subject_tag
-from removal.models import RemovalRequest, State
+from removal.models import RemovalRequest, State, today
 
 OPEN: Final = frozenset({State.RECEIVED, State.SEARCHING, State.IN_REVIEW, State.NEEDS_INFO})
 CLOSED: Final = frozenset(
@@ -130,6 +130,16 @@ def outcome_kept(state: State) -> Case:
     A request that ends during its appeal keeps the outcome of its decision.
     """
     return Case(When(outcome="", then=Value(state.value)), default=F("outcome"))
+
+
+def unless_due(until: dt.date) -> Case:
+    """Give photos until a day, for the same UPDATE as a step; those that are due already stay so.
+
+    A subject's "delete my photo now" marks them as due before they are destroyed: nothing that
+    happens in between may take that back.
+    """
+    due = When(photos_delete_on__lte=today(), then=F("photos_delete_on"))
+    return Case(due, default=Value(until))
 
 
 def months_added(day: dt.date, months: int) -> dt.date:

@@ -28,7 +28,7 @@ from removal.candidates import (
 from removal.draining import units_release, units_waiting
 from removal.fingerprinting import UNREADABLE, to_fingerprint
 from removal.found import Held, rows_found, rows_held, urls_to_follow
-from removal.lifecycle import TransitionRefused, step_taken
+from removal.lifecycle import TransitionRefused, step_taken, unless_due
 from removal.models import (
     Candidate,
     Kind,
@@ -209,7 +209,7 @@ def _concluded(request: RemovalRequest, found: list[Found]) -> None:
             "reason": "too_plain" if plain else "not_found",
             "decided_on": day,
             "closed_on": day,
-            "photos_delete_on": retention.photos_delete_on(request, decided_on=day),
+            "photos_delete_on": unless_due(retention.photos_delete_on(request, decided_on=day)),
         }
     counts = {kind.value: sum(k == kind for k, _ in found) for kind in Kind}
     detail = {**counts, "groups_gone": gone} if gone else counts

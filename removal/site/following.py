@@ -4,6 +4,7 @@ The code is posted once; after that two cookies open the pages (`removal.session
 reloading and acting need no code. Every page here is kept out of every cache.
 """
 
+import datetime as dt
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -24,10 +25,12 @@ from removal.receipts import ReceiptMistyped
 from removal.secrets import SecretUnavailable
 from removal.selectors import OpenedRequest, ReceiptUnknown, request_open
 from removal.selectors.photos import PhotoGone, photo_opened
-from removal.sessions import SessionEnded, session_start
+from removal.sessions import IDLE, LONGEST, SessionEnded, session_start
 from removal.site import session
 
 CLEARED = '"cache", "cookies", "storage"'
+_SESSION = {"idle": IDLE // dt.timedelta(minutes=1), "longest": LONGEST // dt.timedelta(minutes=1)}
+"""How long a session lasts, in minutes, for the pages that say so."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -124,6 +127,7 @@ def code_wanted(
         "errors": [Fault("id_receipt", fault)] if fault else [],
         "ended": ended,
         "unsent": unsent,
+        "session": _SESSION,
     }
     response = page(request, "status_form.html", context, status=status, store=False)
     if ended:
@@ -158,6 +162,7 @@ def status_page(
         "message_text": text,
         "message_fault": fault.sentence if fault and fault.anchor == "id_text" else "",
         "message_max": MESSAGE_MAX,
+        "session": _SESSION,
     }
     response = page(request, "status.html", context, status=status, store=False)
     return session.note_shown(request, response)

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 
 from removal import retention, reveals, review
 from removal.lifecycle import TransitionRefused
-from removal.models import AuditEntry, Candidate, RemovalRequest, State, Verdict
+from removal.models import AuditEntry, Candidate, RemovalRequest, State, Verdict, today
 from removal.review import AlreadyDecided, DecisionInvalid
 from removal.selectors import RequestGone, queue, review_case, review_photo
 from removal.selectors.desk import case_key_held
@@ -146,6 +146,20 @@ def test_who_refuses_what_a_colleague_approves_in_that_moment_is_told_so(
     with pytest.raises(AlreadyDecided):
         decide(case, reviewer, deny_reason="public_interest")
     assert case.request.state == State.APPROVED
+
+
+def test_a_decision_gives_no_more_days_to_photos_that_their_owner_had_deleted(
+    reviewer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process died between the click and the destruction; retention is to complete it."""
+    case = factories.in_review()
+    monkeypatch.setattr(retention, "photos_destroy", lambda _: False)
+    review.photos_delete_now(opened=case.opened())
+    monkeypatch.undo()
+    assert decide(case, reviewer, 0, 1) == "approved"
+    assert case.request.photos_delete_on == today()
+    retention.retention_run()
+    assert case.request.photos_deleted_on == today()
 
 
 def test_a_receiver_that_fails_takes_the_decision_back(reviewer: User) -> None:
