@@ -49,7 +49,7 @@ def parts(results: Mapping[str, Any]) -> dict[str, str]:
     return {
         "machines": machines(points),
         "measured": measured(points),
-        "slopes": slopes(results["lines"]),
+        "slopes": slopes(results["lines"], len(points)),
         "disk": disk(points, results["file_lines"]),
         "plan": planned(points),
     }
@@ -87,14 +87,14 @@ def measured(points: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def slopes(lines: Mapping[str, Mapping[str, Any]]) -> str:
-    """The fitted lines."""
+def slopes(lines: Mapping[str, Mapping[str, Any]], points: int) -> str:
+    """The fitted lines; through two points a line fits by itself, which says nothing."""
     rows = [
         [
             label,
             f"{number(lines[name]['slope'] * scale)} {unit}",
             "" if lines[name]["growth"] is None else f"{lines[name]['growth']:.2f}",
-            f"{lines[name]['misfit']:.0%}",
+            f"{lines[name]['misfit']:.0%}" if points > 2 else "-",
         ]
         for label, name, unit, scale in _LINES
     ]
