@@ -12,3 +12,11 @@ graceful_timeout = 10
 accesslog = None
 loglevel = "error"
 control_socket_disable = True
+
+
+def post_worker_init(worker: object) -> None:
+    """Have no picture wait long for its turn: it would keep a thread from everybody else."""
+    del worker
+    from indexer.decode import turn_hurry  # noqa: PLC0415  # Pillow has no place in gunicorn's own
+
+    turn_hurry()

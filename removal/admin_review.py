@@ -20,6 +20,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
+from indexer.decode import DecoderUnavailable
 from removal import audit, conversation, desk_words
 from removal.admin_forms import DecisionForm, TalkForm
 from removal.lifecycle import OPEN
@@ -200,6 +201,8 @@ def _tile(candidate: CandidateView) -> str:
     return base64.b64encode(question.tile).decode() if question else ""
 
 
+BUSY = "Nothing can decode pictures at this moment. Load the page again in a minute."
+
 # --- pictures --------------------------------------------------------------------------------
 
 
@@ -243,6 +246,8 @@ def _revealed(reveal: Callable[[], bytes | None]) -> dict[str, str]:
         picture = reveal()
     except (RequestGone, SecretUnavailable) as gone:
         return {"missing": str(gone)}
+    except DecoderUnavailable:
+        return {"missing": BUSY}
     if picture is None:
         return {
             "missing": "The dataset holds no picture for this row, or its file has changed since "

@@ -9,9 +9,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
+from indexer.decode import DecoderUnavailable
 from removal import conversation
 from removal.admin_forms import DecisionForm, TalkForm
-from removal.admin_review import REVIEW, case_shown, page
+from removal.admin_review import BUSY, REVIEW, case_shown, page
 from removal.lifecycle import TransitionRefused
 from removal.selectors import RequestGone
 
@@ -73,5 +74,7 @@ def _said(
         return page(request, case, DecisionForm(), site, talk=form, fault=str(invalid), status=400)
     except TransitionRefused as refusal:
         return page(request, case, DecisionForm(), site, talk=form, fault=str(refusal), status=409)
+    except DecoderUnavailable:
+        return page(request, case, DecisionForm(), site, talk=form, fault=BUSY, status=503)
     messages.success(request, success)
     return redirect(REVIEW, request_id)

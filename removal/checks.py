@@ -156,7 +156,7 @@ def _own_secrets() -> Iterator[CheckMessage]:
         if secret.role not in secrets.roles_readable():
             continue
         try:
-            secrets.secret_read(secret)
+            secrets.secret_held(secret)
         except secrets.SecretUnavailable as error:
             yield Error(str(error), hint="Run `python manage.py make_secrets`.", id="removal.E001")
             continue
@@ -194,8 +194,8 @@ def _pairs() -> Iterator[CheckMessage]:
         try:
             belong = rotation.pair_matches(pair)
             retired = rotation.retired_since(pair.private)
-        except secrets.SecretUnavailable:
-            continue  # told by `_own_secrets`
+        except (secrets.SecretUnavailable, FileNotFoundError):
+            continue  # told by `_own_secrets`, or destroyed just now
         if not belong:
             yield Error(
                 f"What is sealed to {pair.public.path} does not open with {pair.private.path}.",
@@ -219,8 +219,8 @@ def _peppers() -> Iterator[CheckMessage]:
         return
     try:
         late = rotation.peppers_overdue(ROTATION_LATE)
-    except secrets.SecretUnavailable:
-        return  # told by `_own_secrets`
+    except (secrets.SecretUnavailable, FileNotFoundError):
+        return  # told by `_own_secrets`, or destroyed just now
     for path in late:
         yield checks.Warning(
             f"The retired pepper {path} is not needed any more and still there.",

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from removal import audit, blobs, shred
 from removal.models import (
@@ -61,16 +61,24 @@ def photos_destroy(request_id: uuid.UUID) -> bool:
     return True
 
 
-def case_destroy(request_id: uuid.UUID) -> bool:
-    """Destroy words and rows of a closed request; its tombstone stays."""
-    photos_destroy(request_id)
-    shred.keys_destroy(_shreds(_wraps(request_id, (Purpose.CASE,))))
+def case_destroy(request_id: uuid.UUID, *, where: Q | None = None) -> bool:
+    """Destroy words and rows of a closed request; its tombstone stays.
+
+    The case is taken before a key is destroyed: an appeal comes wholly before that, or is refused.
+
+    Args:
+        request_id: whose case.
+        where: what must (still) hold of the request, else nothing is destroyed.
+    """
     with transaction.atomic():
-        taken = RemovalRequest.objects.filter(pk=request_id, case_deleted_on__isnull=True).update(
+        held = RemovalRequest.objects.filter(where or Q(), pk=request_id)
+        taken = held.filter(case_deleted_on__isnull=True).update(
             case_deleted_on=today(), **_EMPTIED
         )
         if not taken:
             return False
+        photos_destroy(request_id)
+        shred.keys_destroy(_shreds(_wraps(request_id, (Purpose.CASE,))))
         request = RemovalRequest.objects.get(pk=request_id)
         _wraps_forget(_wraps(request_id, (Purpose.CASE,)))
         for model in (Question, Message, Candidate, SearchUnit, Photo):

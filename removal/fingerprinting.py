@@ -53,6 +53,10 @@ def request_fingerprint(
 
     Returns nothing where there is nothing to do: no group was ever ready, the request was
     fingerprinted before, somebody else is at it, or it was withdrawn meanwhile.
+
+    Raises:
+        DecoderUnavailable: the machine's fault, so nothing is noted of any photo: the request is
+            fingerprinted again once its lease has run out.
     """
     request_id = uuid.UUID(str(request_id))
     token = _request_claim(request_id)

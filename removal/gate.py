@@ -222,9 +222,15 @@ def _spend(gate: Gate, network: str | None, value: str, expires_at: datetime) ->
     created = False
     try:
         _row, created = SpentTicket.objects.get_or_create(
-            digest=digest, defaults={"expires_at": expires_at}
+            digest=digest, defaults={"expires_at": _hour_after(expires_at)}
         )
     finally:
         if not created:
             release(gate, network)
     return created
+
+
+def _hour_after(moment: datetime) -> datetime:
+    """Round up to the hour: the row would tell when its request was sent."""
+    hour = moment.replace(minute=0, second=0, microsecond=0)
+    return hour if hour == moment else hour + timedelta(hours=1)

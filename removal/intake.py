@@ -30,6 +30,7 @@ MAX_URLS: Final = 20
 NOTE_MAX: Final = 2000
 _MONTHS: Final = 1
 _SALT: Final = 32
+_TOO_COSTLY: Final = "too_costly"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +96,10 @@ def request_submit(
     Raises:
         IntakeRefused: nothing was kept.
         SecretUnavailable: the service is not set up; nothing was kept.
-        DecoderUnavailable: no process to decode in can be started; nothing was kept.
+        DecoderUnavailable: no process to decode in is free or can be started; nothing was kept.
     """
     submission_check(photos=photos, urls=urls, note=note, category=category)
-    answers = tuple(_photo_answer(n, data) for n, data in enumerate(photos, start=1))
+    answers = _photo_answers(photos)
     taken = [(a.n, data) for a, data in zip(answers, photos, strict=True) if a.accepted]
     if not taken and not urls:
         raise IntakeRefused(
@@ -149,12 +150,30 @@ def too_many_photos_sentence() -> str:
     return sentence % {"most": MAX_PHOTOS}
 
 
+def _photo_answers(photos: Sequence[bytes]) -> tuple[PhotoAnswer, ...]:
+    """Look at each photo, until one takes too long: the others are then refused as it is, unread.
+
+    So nobody holds the few processes that decode for longer than one costly picture does.
+    """
+    answers: list[PhotoAnswer] = []
+    spent = False
+    for n, data in enumerate(photos, start=1):
+        answer = _photo_refused(n, _TOO_COSTLY) if spent else _photo_answer(n, data)
+        spent = answer.reason == _TOO_COSTLY
+        answers.append(answer)
+    return tuple(answers)
+
+
 def _photo_answer(n: int, data: bytes) -> PhotoAnswer:
     try:
         picture_check(data)
     except ImageRefused as refusal:
-        return PhotoAnswer(n, False, refusal.reason, str(PICTURE_REFUSALS[refusal.reason]))
+        return _photo_refused(n, refusal.reason)
     return PhotoAnswer(n, True)
+
+
+def _photo_refused(n: int, reason: str) -> PhotoAnswer:
+    return PhotoAnswer(n, False, reason, str(PICTURE_REFUSALS[reason]))
 
 
 @dataclass(slots=True)

@@ -10,7 +10,8 @@ import datetime as dt
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Final
 
 from django.conf import settings
@@ -53,6 +54,17 @@ _BATCH: Final = 500
 log = logging.getLogger(__name__)
 
 
+class RetentionIncomplete(Exception):
+    """Something that is due could not be deleted; all else was, and the next run tries again."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        told = ", ".join(f"{kind} {count}" for kind, count in sorted(Counter(faults).items()))
+        super().__init__(
+            f"Not everything that is due could be deleted ({told}): see that this process may "
+            "write the shred store and the data folder, then run shred_expired."
+        )
+
+
 def photos_delete_on(request: RemovalRequest, *, decided_on: dt.date) -> dt.date:
     """Return the day on which the photos of a decided request go."""
     kept = settings.UNLIST
@@ -63,26 +75,62 @@ def photos_delete_on(request: RemovalRequest, *, decided_on: dt.date) -> dt.date
 
 
 def retention_run() -> Counter[str]:
-    """Delete what is due, and return how much of each."""
-    done: Counter[str] = Counter()
-    done["sessions"] = sessions_destroy()
-    done["expired"] = requests_expire()
-    for request_id in _tombstones_due():
-        done["tombstones"] += request_purge(request_id, act="purged", actor=audit.RETENTION)
-    for request_id in _photos_due():
-        done["photos"] += photos_destroy(request_id)
-    for request_id in _unsearched():
-        done["given_up"] += _search_given_up(request_id)
-    for request_id in _cases_due():
-        done["cases"] += case_may_end(request_id) and case_destroy(request_id)
-    done["worker_keys"] = worker_keys_destroy()
-    done["orphan_keys"] = shred.keys_destroy(list(_orphan_keys()))
-    done["orphan_blobs"] = _orphan_blobs_delete()
-    done["tickets"] = SpentTicket.objects.filter(expires_at__lt=timezone.now()).delete()[0]
+    """Delete what is due, and return how much of each.
+
+    Raises:
+        RetentionIncomplete: something could not be deleted; it held up nothing else.
+    """
+    run = _Run()
+    run.take("sessions", sessions_destroy)
+    run.take("expired", requests_expire)
+    run.each("tombstones", _tombstones_due(), _purged)
+    run.each("photos", _photos_due(), photos_destroy)
+    run.each("given_up", _unsearched(), _search_given_up)
+    run.each("cases", _cases_due(), _case_ended)
+    run.take("worker_keys", worker_keys_destroy)
+    run.take("orphan_keys", lambda: shred.keys_destroy(list(_orphan_keys())))
+    run.take("orphan_blobs", _orphan_blobs_delete)
+    run.take("tickets", _tickets_forget)
+    run.done.update(rotation.rotations_continue())
+    log.info("retention: %s", ", ".join(f"{what} {count}" for what, count in run.done.items()))
+    if run.faults:
+        raise RetentionIncomplete(run.faults)
     RetentionRun.objects.update_or_create(pk=1, defaults={"ran_at": timezone.now()})
-    done.update(rotation.rotations_continue())
-    log.info("retention: %s", ", ".join(f"{what} {count}" for what, count in done.items()))
-    return done
+    return run.done
+
+
+class _Run:
+    """What a run has deleted, and the kinds of the errors it met."""
+
+    def __init__(self) -> None:
+        self.done: Counter[str] = Counter()
+        self.faults: list[str] = []
+
+    def take(self, what: str, act: Callable[[], int]) -> None:
+        """Count what `act` deletes. Its error is logged by its kind alone: the text names files."""
+        self.done[what] += 0
+        try:
+            self.done[what] += act()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the next in line goes on time
+            self.faults.append(type(error).__name__)
+            log.warning("retention of %s failed: %s", what, type(error).__name__)
+
+    def each(self, what: str, due: Iterable[uuid.UUID], act: Callable[[uuid.UUID], int]) -> None:
+        """Take the requests that are due, one by one."""
+        for request_id in due:
+            self.take(what, partial(act, request_id))
+
+
+def _purged(request_id: uuid.UUID) -> bool:
+    return request_purge(request_id, act="purged", actor=audit.RETENTION)
+
+
+def _case_ended(request_id: uuid.UUID) -> bool:
+    return case_may_end(request_id) and case_destroy(request_id, where=_case_due())
+
+
+def _tickets_forget() -> int:
+    return SpentTicket.objects.filter(expires_at__lt=timezone.now()).delete()[0]
 
 
 def retention_late() -> str | None:
@@ -130,8 +178,12 @@ def _unsearched() -> list[uuid.UUID]:
 
 
 def _cases_due() -> list[uuid.UUID]:
+    return _due(_case_due(), case_deleted_on__isnull=True)
+
+
+def _case_due() -> Q:
     limit = today() - dt.timedelta(days=settings.UNLIST.keep_case_days)
-    return _due(case_deleted_on__isnull=True, state__in=CLOSED, closed_on__lte=limit)
+    return Q(state__in=CLOSED, closed_on__lte=limit)
 
 
 def _tombstones_due() -> list[uuid.UUID]:
@@ -173,6 +225,7 @@ def _in_batches(names: Iterator[uuid.UUID]) -> Iterator[set[uuid.UUID]]:
 __all__ = [
     "LATE",
     "ORPHAN_SECONDS",
+    "RetentionIncomplete",
     "case_destroy",
     "photos_delete_on",
     "photos_destroy",

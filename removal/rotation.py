@@ -11,13 +11,14 @@ when nothing needs it any more:
 
 No value is destroyed before `GRACE` has passed, so that a submission that had read the old public
 half is stored and wrapped anew too. Only one rotation of a secret is under way at a time: beginning
-another goes on with the first.
+another goes on with the first, and `rotation_lock` sees to it that one process at a time does so.
 """
 
 import datetime as dt
 import secrets as random
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -36,11 +37,13 @@ from removal.secrets import (
     SIZE,
     WORKER_PRIVATE,
     WORKER_PUBLIC,
+    RotationUnderWay,
     Secret,
     SecretUnavailable,
     retired_destroy,
     retired_read,
     roles_readable,
+    rotation_lock,
     secret_put,
     secret_read,
     secret_replace,
@@ -63,7 +66,12 @@ PAIRS: Final[Mapping[str, Pair]] = {
     "reviewer": Pair(Recipient.REVIEWER, REVIEWER_PRIVATE, REVIEWER_PUBLIC),
     "worker": Pair(Recipient.WORKER, WORKER_PRIVATE, WORKER_PUBLIC),
 }
-NAMES: Final = ("pepper", *PAIRS, "row-tag")
+_ROTATED: Final[Mapping[str, Secret]] = {
+    "pepper": PEPPER,
+    **{name: pair.private for name, pair in PAIRS.items()},
+    "row-tag": ROW_TAG_KEY,
+}
+NAMES: Final = tuple(_ROTATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,36 +102,33 @@ def secret_rotate(name: str, *, give_up_lost: bool = False) -> Progress:
             not there (they were destroyed on purpose, or the shred store is not mounted!).
 
     Raises:
+        RotationUnderWay: another process is at it.
         SecretUnavailable: this process may not read what it needs, or a file is missing.
     """
-    if name == "pepper":
-        return _pepper_rotate()
-    if name == "row-tag":
-        return _row_tag_rotate()
-    pair = PAIRS[name]
-    begun = not _retired(pair.private)
-    if begun:
-        _both_needed(pair)
-        private = secret_read(pair.private)
-        new = X25519PrivateKey.generate().private_bytes_raw()
-        secret_replace(pair.private, new, retire_as=key_id(secrets.public_of(private)))
-    return _pair_continue(pair, begun=begun, give_up_lost=give_up_lost)
+    with rotation_lock(_ROTATED[name]):
+        if name == "pepper":
+            return _pepper_rotate()
+        if name == "row-tag":
+            return _row_tag_rotate()
+        return _pair_rotate(PAIRS[name], give_up_lost=give_up_lost)
 
 
 def rotations_continue() -> Counter[str]:
     """Go on with every rotation under way that this process's role can go on with.
+
+    What another process is at just now is left to it, and to the next time.
 
     Returns:
         how many keys were wrapped anew, and how many retired secrets were destroyed.
     """
     done: Counter[str] = Counter()
     if PEPPER.role in roles_readable():
-        done["secrets_destroyed"] += _destroyed(PEPPER, peppers.peppers_unneeded())
+        with suppress(RotationUnderWay), rotation_lock(PEPPER):
+            done["secrets_destroyed"] += _destroyed(PEPPER, peppers.peppers_unneeded())
     for pair in PAIRS.values():
-        if pair.private.role in roles_readable() and (retired := _retired(pair.private)):
-            progress = _pair_continue(pair, begun=False, give_up_lost=False)
-            done["keys_renewed"] += progress.renewed
-            done["secrets_destroyed"] += len(retired) - len(_retired(pair.private))
+        if pair.private.role in roles_readable():
+            with suppress(RotationUnderWay), rotation_lock(pair.private):
+                done.update(_pair_goes_on(pair))
     return done
 
 
@@ -143,6 +148,7 @@ def retired_since(secret: Secret) -> dt.datetime | None:
 
     Raises:
         SecretUnavailable: a file is missing.
+        FileNotFoundError: one was destroyed just now.
     """
     return min((_grace_ends(path) - GRACE for path in _retired(secret)), default=None)
 
@@ -152,6 +158,7 @@ def peppers_overdue(late: dt.timedelta) -> list[Path]:
 
     Raises:
         SecretUnavailable: a file is missing.
+        FileNotFoundError: one was destroyed just now.
     """
     before = timezone.now() - late + GRACE
     return [path for path in peppers.peppers_unneeded() if _grace_ends(path) < before]
@@ -178,6 +185,26 @@ def _row_tag_rotate() -> Progress:
     for path in retired_read(ROW_TAG_KEY):
         retired_destroy(ROW_TAG_KEY, path)
     return Progress(begun, 0, 0, None, False)
+
+
+def _pair_rotate(pair: Pair, *, give_up_lost: bool) -> Progress:
+    begun = not _retired(pair.private)
+    if begun:
+        _both_needed(pair)
+        private = secret_read(pair.private)
+        new = X25519PrivateKey.generate().private_bytes_raw()
+        secret_replace(pair.private, new, retire_as=key_id(secrets.public_of(private)))
+    return _pair_continue(pair, begun=begun, give_up_lost=give_up_lost)
+
+
+def _pair_goes_on(pair: Pair) -> dict[str, int]:
+    """Go on with the rotation of a pair, if one is under way; return what that did."""
+    retired = _retired(pair.private)
+    if not retired:
+        return {}
+    progress = _pair_continue(pair, begun=False, give_up_lost=False)
+    destroyed = len(retired) - len(_retired(pair.private))
+    return {"keys_renewed": progress.renewed, "secrets_destroyed": destroyed}
 
 
 def _pair_continue(pair: Pair, *, begun: bool, give_up_lost: bool) -> Progress:

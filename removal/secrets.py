@@ -6,8 +6,11 @@ cannot keep secrets from itself). Files hold 32 bytes as hex and are made once; 
 replaces one, and what it replaced stays beside it, *retired*, for as long as something needs it.
 """
 
+import fcntl
+import os
 import secrets as random
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -68,6 +71,16 @@ class SecretUnavailable(Exception):
     """A secret cannot be had: the role may not read it, the file is missing or damaged."""
 
 
+class RotationUnderWay(SecretUnavailable):
+    """Another process is rotating or destroying a secret of the same role."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"Another process is rotating a secret in {folder} now: wait until it has ended and "
+            "run this again."
+        )
+
+
 def roles_readable() -> frozenset[str]:
     """Return whose secrets this process may read."""
     role: str = settings.UNLIST.role
@@ -102,8 +115,46 @@ def retired_read(secret: Secret) -> Mapping[Path, bytes]:
         SecretUnavailable: with the file and what mends it.
     """
     _role_check(secret)
-    paths = sorted(secret.path.parent.glob(f"{secret.name}{_RETIRED}*"))
-    return {path: _value_read(path, secret) for path in paths}
+    values: dict[Path, bytes] = {}
+    for path in sorted(secret.path.parent.glob(f"{secret.name}{_RETIRED}*")):
+        try:
+            values[path] = _value_read(path, secret)
+        except SecretUnavailable:
+            if path.exists():  # else it was destroyed meanwhile
+                raise
+    return values
+
+
+@contextmanager
+def rotation_lock(secret: Secret) -> Iterator[None]:
+    """Hold the right to retire and destroy in a secret's folder; finish what was half destroyed.
+
+    The lock is the kernel's, on the folder itself: it leaves no file, and is let go when the
+    process ends, however it ends.
+
+    Raises:
+        RotationUnderWay: another process holds it.
+        SecretUnavailable: this role may not read the secret.
+    """
+    _role_check(secret)
+    folder = secret.path.parent
+    if not folder.is_dir():
+        yield  # there is nothing to destroy, and whoever reads a secret is told what is missing
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        _folder_lock(handle, folder)
+        _doomed_destroy(folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _folder_lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise RotationUnderWay(folder) from None
 
 
 def secret_replace(secret: Secret, value: bytes, *, retire_as: str) -> None:
@@ -115,9 +166,11 @@ def secret_replace(secret: Secret, value: bytes, *, retire_as: str) -> None:
         retire_as: what to call the old value; it is stamped with the time of retiring.
     """
     retired = secret.path.with_name(f"{secret.name}{_RETIRED}{retire_as}")
-    if not retired.exists():  # else a replacing that was interrupted goes on
+    if retired.exists():  # a replacing that was interrupted goes on
+        retired.touch()
+    else:
+        secret.path.touch()  # first: the link must not look as if it had been retired long ago
         retired.hardlink_to(secret.path)
-    retired.touch()
     secret_put(secret, value)
 
 
@@ -133,12 +186,27 @@ def secret_put(secret: Secret, value: bytes) -> None:
 
 
 def retired_destroy(secret: Secret, path: Path) -> None:
-    """Overwrite and unlink the file of a retired value."""
+    """Overwrite and unlink the file of a retired value.
+
+    It loses its name first, so that no reader ever finds noise under it; where this is killed, the
+    next `rotation_lock` destroys the rest.
+    """
     if path.samefile(secret.path):  # retiring was interrupted: it is still the one in use
         path.unlink()
-    else:
-        shred.file_overwrite(path)
+        folder_sync(path.parent)
+        return
+    path.rename(path.with_name(f".{path.name}"))
     folder_sync(path.parent)
+    _doomed_destroy(path.parent)
+
+
+def _doomed_destroy(folder: Path) -> None:
+    """Overwrite and unlink the retired values of a folder that lost their names."""
+    doomed = list(folder.glob(f".*{_RETIRED}*"))
+    for path in doomed:
+        shred.file_overwrite(path)
+    if doomed:
+        folder_sync(folder)
 
 
 def public_of(private: bytes) -> bytes:

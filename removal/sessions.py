@@ -71,7 +71,7 @@ def session_start(*, opened: OpenedRequest) -> Cookies:
             ),
             shred=shred_name,
             used_at=_minute(now),
-            expires_at=now + LONGEST,
+            expires_at=_minute(now + LONGEST),
         )
     except BaseException:
         shred.keys_destroy([shred_name])
@@ -116,7 +116,10 @@ def session_end(*, cookies: Cookies) -> None:
 
 def _make_room(opened: OpenedRequest) -> None:
     """Let the request's oldest sessions go, so that there is room for one more."""
-    held = SubjectSession.objects.filter(request=opened.request).order_by("-expires_at")
+    held = SubjectSession.objects.filter(request=opened.request).order_by(
+        "-expires_at",
+        "-used_at",  # of those begun in one minute, what was used last stays
+    )
     for session in held[MOST - 1 :]:
         _destroy(session)
 

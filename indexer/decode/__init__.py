@@ -13,7 +13,13 @@ import io
 from PIL import Image
 
 from indexer.decode.here import decode_here
-from indexer.decode.pool import DecoderUnavailable, decode, decode_sized, picture_check
+from indexer.decode.pool import (
+    DecoderUnavailable,
+    decode,
+    decode_sized,
+    picture_check,
+    turn_hurry,
+)
 from indexer.decode.rules import (
     FORMATS,
     MAX_BYTES,
@@ -38,6 +44,7 @@ __all__ = [
     "decode_sized",
     "picture_check",
     "thumbnail",
+    "turn_hurry",
 ]
 
 

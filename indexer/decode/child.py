@@ -1,25 +1,29 @@
 """The process that decodes: it may read its standard input, write its output, and nothing else.
 
 A process is forked for each picture from one that has loaded the decoders and has never seen a
-picture; it waits for its picture already, so that nobody waits for it. What always holds once it
-has one: it can open no file and no socket (RLIMIT_NOFILE is 0), it has no environment, no secret
-and no other descriptor, its memory and its time are bounded, and it ends with that picture. When
-one dies of a picture the whole ends too, so that its output never goes on after a broken answer.
+picture; it waits for its picture already, so that nobody waits for it, and says so by one byte:
+what ends it before that is no fault of a picture. What always holds once it has a picture: it can
+open no file and no socket (RLIMIT_NOFILE is 0), it has no environment, no secret and no other
+descriptor, its memory and its time are bounded, and it ends with that picture. When one dies of a
+picture the whole ends too, so that its output never goes on after a broken answer.
 """
 
 import os
 import resource
+import signal
 import struct
 import sys
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Final
 
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 
 from indexer.decode.here import Decoded, decode_here, pixels_decode
 from indexer.decode.rules import FORMATS, MAX_BYTES, ImageRefused
 
+READY: Final = b"R"
+"""Said before each question, by the process that will answer it."""
 # What is asked: whether pixels are wanted, the `side` of `decode` (0: none), the file's length.
 QUESTION: Final = struct.Struct(">BIQ")
 # What is answered: taken, the upright width and height of the pixels, and of the picture in full.
@@ -29,6 +33,8 @@ MEMORY: Final = 640 * 1024 * 1024
 """Above what the process has when it begins. A legal picture of 40 megapixels, stored as a
 progressive JPEG, takes 400 MB in libjpeg and Pillow; all others stay below 300."""
 CPU_SECONDS: Final = 8
+COSTLY: Final = 78
+"""The whole ends with this where a picture took more than `CPU_SECONDS`."""
 _ENDED: Final = 77
 
 
@@ -39,13 +45,19 @@ def main(memory: int) -> None:
         memory: what each may use, in bytes, above what it has when it begins.
     """
     source, sink = _pipes()
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # `_child` may start none
     decoders_load()
     confine(memory)
     while True:
-        child = os.fork()
+        try:
+            child = os.fork()
+        except OSError:  # the machine has no room for it; nobody was told that it is ready
+            os._exit(_ENDED)
         if child == 0:
             _child(source, sink)
         _, status = os.waitpid(child, 0)
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+            os._exit(COSTLY)
         if status != 0:  # the input ended, or it died of its picture
             os._exit(0)
 
@@ -88,7 +100,11 @@ def confine(memory: int) -> None:
 
 def _child(source: IO[bytes], sink: IO[bytes]) -> None:
     """Answer one question and end."""
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    # Between the two a signal says why it ended; the second ends it whatever it does with that.
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
+    if "HEIF" not in FORMATS:  # its library decodes in threads, which count as processes
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))  # without effect for root
+    _write(sink, READY)
     question = _exactly(source, QUESTION.size)
     pixels, side, length = QUESTION.unpack(question)
     data = _exactly(source, min(length, MAX_BYTES))

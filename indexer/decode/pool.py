@@ -1,26 +1,35 @@
 """Asking the child processes that decode: few, kept warm, replaced when they die or hang.
 
 A picture that its process does not survive is refused as broken; one that takes too long, as too
-costly. Only where no process can be started at all is the fault the machine's, and said to be.
+costly. Where a process ends before it was asked, another takes its place; where that ends too, or
+none is free in time, the fault is the machine's, and said to be.
 """
 
 import atexit
 import contextlib
 import os
+import select
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
 from PIL import Image
 
-from indexer.decode.child import MEMORY, QUESTION, REFUSED, TAKEN
+from indexer.decode.child import COSTLY, MEMORY, QUESTION, READY, REFUSED, TAKEN
 from indexer.decode.here import assembled
 from indexer.decode.rules import REFUSALS, ImageRefused, bytes_check, size_check
 
 DEADLINE_SECONDS: Final = 20.0
 """By the clock, from question to answer; the child's own bound is `CPU_SECONDS` of computing."""
+READY_SECONDS: Final = 10.0
+"""How long a process may take until it waits for a picture."""
+TURN_SECONDS: Final = 5.0
+"""How long a picture waits for a process where people wait for the answer."""
+LONG_TURN_SECONDS: Final = 120.0
+"""How long it waits where nobody does: in a worker."""
 CHILDREN: Final = 2
 _STRIP_BYTES: Final = 12_000_000
 _ROOT: Final = Path(__file__).resolve().parent.parent.parent
@@ -34,7 +43,16 @@ _Sizes = tuple[tuple[int, int], tuple[int, int]]
 
 
 class DecoderUnavailable(RuntimeError):
-    """No process to decode in can be started: look at the limits on processes and memory."""
+    """No process to decode in is free or can be started.
+
+    Where it stays so, look at the limits on processes and memory.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no process to decode in is free or can be started: where it stays so, look at the "
+            "limits on processes and memory"
+        )
 
 
 class _Died(Exception):  # an event, no error
@@ -51,13 +69,26 @@ class _Decoder:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                bufsize=0,  # what is unread is in the pipe, where `ready` looks for it
                 cwd="/",
                 env=_ENVIRONMENT,
                 start_new_session=True,  # so that what it forked can be ended with it
             )
         except OSError as error:
-            raise DecoderUnavailable(DecoderUnavailable.__doc__) from error
+            raise DecoderUnavailable from error
         self.late = False
+
+    def ready(self) -> bool:
+        """Wait until it waits for a picture; say whether it does, and has nothing left to say."""
+        sink = self._process.stdout
+        if sink is None or self._process.poll() is not None or not _readable(sink, READY_SECONDS):
+            return False
+        return sink.read(1) == READY and not _readable(sink, 0)
+
+    @property
+    def costly(self) -> bool:
+        """Whether a picture took too long; known once this is closed."""
+        return self.late or self._process.returncode == COSTLY
 
     def ask(self, data: bytes, *, side: int, pixels: bool) -> tuple[Image.Image | None, _Sizes]:
         """Ask one question.
@@ -65,22 +96,33 @@ class _Decoder:
         Raises:
             ImageRefused: the answer.
             _Died: there was none.
+            DecoderUnavailable: nothing can watch over the time that it takes.
         """
         source, sink = self._process.stdin, self._process.stdout
         if source is None or sink is None:
             raise _Died
+        with self._watched():
+            try:
+                _write(source, QUESTION.pack(pixels, side, len(data)))
+                _write(source, data)
+                size, full = _sizes_read(sink)
+                return (_pixels_read(sink, size) if pixels else None), (size, full)
+            except (OSError, EOFError) as error:
+                raise _Died from error
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Kill it where the block takes too long. After the block, `late` changes no more."""
         watch = threading.Timer(DEADLINE_SECONDS, self._too_late)
-        watch.start()
         try:
-            source.write(QUESTION.pack(pixels, side, len(data)))
-            source.write(data)
-            source.flush()
-            size, full = _sizes_read(sink)
-            return (_pixels_read(sink, size) if pixels else None), (size, full)
-        except (OSError, EOFError) as error:
-            raise _Died from error
+            watch.start()
+        except RuntimeError as error:  # no room for a thread
+            raise DecoderUnavailable from error
+        try:
+            yield
         finally:
             watch.cancel()
+            watch.join()
 
     def _too_late(self) -> None:
         self.late = True
@@ -125,10 +167,27 @@ def _pixels_read(sink: IO[bytes], size: tuple[int, int]) -> Image.Image:
     )
 
 
-def _exactly(sink: IO[bytes], length: int) -> bytes:
-    data = sink.read(length)
-    if len(data) < length:
-        raise EOFError
+def _readable(sink: IO[bytes], seconds: float) -> bool:
+    """Say whether there is something to read, if only the end, within a time."""
+    waiting = select.poll()  # select.select() takes no descriptor above 1023
+    waiting.register(sink, select.POLLIN)
+    return bool(waiting.poll(seconds * 1000))
+
+
+def _write(source: IO[bytes], data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[source.write(view) :]
+
+
+def _exactly(sink: IO[bytes], length: int) -> bytearray:
+    data = bytearray(length)
+    view = memoryview(data)
+    while view:
+        got = os.readv(sink.fileno(), [view])
+        if not got:
+            raise EOFError
+        view = view[got:]
     return data
 
 
@@ -146,30 +205,63 @@ class Decoders:
         self._idle: list[_Decoder] = []
 
     def ask(
-        self, data: bytes, *, side: int | None, pixels: bool
+        self, data: bytes, *, side: int | None, pixels: bool, wait: float = TURN_SECONDS
     ) -> tuple[Image.Image | None, _Sizes]:
-        """Have a picture decoded.
+        """Have a picture decoded, after at most `wait` seconds in the line.
 
         Raises:
             ImageRefused: it is not taken, or its process did not survive it.
-            DecoderUnavailable: no process can be started.
+            DecoderUnavailable: no process is free in time or can be started.
         """
         bytes_check(data)
-        with self._turn:
-            decoder = self._idle.pop() if self._idle else _Decoder(self._memory)
+        if not self._turn.acquire(timeout=wait):
+            raise DecoderUnavailable
+        try:
+            return self._asked(data, side=side or 0, pixels=pixels)
+        finally:
+            self._turn.release()
+
+    def _asked(self, data: bytes, *, side: int, pixels: bool) -> tuple[Image.Image | None, _Sizes]:
+        decoder = self._ready()
+        try:
+            answer = decoder.ask(data, side=side, pixels=pixels)
+        except ImageRefused:
+            self._keep(decoder)
+            raise
+        except _Died:
+            decoder.close()
+            raise ImageRefused("too_costly" if decoder.costly else "broken") from None
+        except BaseException:  # in the middle of an answer: what follows cannot be read
+            decoder.close()
+            raise
+        self._keep(decoder)
+        return answer
+
+    def _ready(self) -> _Decoder:
+        """Return a process that waits for a picture; where one does not, a fresh one."""
+        for fresh in (False, True):
+            decoder = (None if fresh else self._idle_one()) or _Decoder(self._memory)
             try:
-                answer = decoder.ask(data, side=side or 0, pixels=pixels)
-            except ImageRefused:
-                self._idle.append(decoder)
-                raise
-            except _Died:
-                decoder.close()
-                raise ImageRefused("too_costly" if decoder.late else "broken") from None
-            except BaseException:  # in the middle of an answer: what follows cannot be read
+                if decoder.ready():
+                    return decoder
+            except BaseException:
                 decoder.close()
                 raise
+            decoder.close()
+        raise DecoderUnavailable
+
+    def _idle_one(self) -> _Decoder | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
+
+    def _keep(self, decoder: _Decoder) -> None:
+        """Put a process among the idle ones, unless it was killed as it answered."""
+        if decoder.late:
+            decoder.close()
+        else:
             self._idle.append(decoder)
-            return answer
 
     def close(self) -> None:
         """End the processes that wait."""
@@ -178,6 +270,13 @@ class Decoders:
 
 
 _decoders = Decoders(CHILDREN)
+_wait = LONG_TURN_SECONDS
+
+
+def turn_hurry() -> None:
+    """Let no picture wait long for its turn in this process: it answers people."""
+    global _wait  # noqa: PLW0603  # what kind of process this is
+    _wait = TURN_SECONDS
 
 
 def _close() -> None:
@@ -201,9 +300,9 @@ def picture_check(data: bytes) -> tuple[int, int]:
 
     Raises:
         ImageRefused: see `decode`.
-        DecoderUnavailable: no process to decode in can be started.
+        DecoderUnavailable: no process to decode in is free soon or can be started.
     """
-    return _decoders.ask(data, side=None, pixels=False)[1][1]
+    return _decoders.ask(data, side=None, pixels=False, wait=TURN_SECONDS)[1][1]
 
 
 def decode_sized(data: bytes, *, side: int | None = None) -> tuple[Image.Image, tuple[int, int]]:
@@ -211,9 +310,9 @@ def decode_sized(data: bytes, *, side: int | None = None) -> tuple[Image.Image, 
 
     Raises:
         ImageRefused: see `decode`.
-        DecoderUnavailable: no process to decode in can be started.
+        DecoderUnavailable: no process to decode in is free in time or can be started.
     """
-    image, (_, full) = _decoders.ask(data, side=side, pixels=True)
+    image, (_, full) = _decoders.ask(data, side=side, pixels=True, wait=_wait)
     if image is None:
         raise ImageRefused("broken")
     return image, full
@@ -234,6 +333,6 @@ def decode(data: bytes, *, side: int | None = None) -> Image.Image:
     Raises:
         ImageRefused: it is too large, too small, of another format, broken, or more than a
             process can decode within its bounds.
-        DecoderUnavailable: no process to decode in can be started.
+        DecoderUnavailable: no process to decode in is free in time or can be started.
     """
     return decode_sized(data, side=side)[0]

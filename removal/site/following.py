@@ -5,7 +5,9 @@ reloading and acting need no code. Every page here is kept out of every cache.
 """
 
 import datetime as dt
-from typing import Any
+import threading
+from collections.abc import Sequence
+from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -16,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from indexer.decode import DecoderUnavailable, ImageRefused
 from removal import problem_pages, wording
 from removal.acts import status_told
+from removal.content import Region
 from removal.conversation import MESSAGE_MAX
 from removal.forms import Fault, typed
 from removal.marking import photo_marked
@@ -31,6 +34,9 @@ from removal.site import session
 CLEARED = '"cache", "cookies", "storage"'
 _SESSION = {"idle": IDLE // dt.timedelta(minutes=1), "longest": LONGEST // dt.timedelta(minutes=1)}
 """How long a session lasts, in minutes, for the pages that say so."""
+MAKING_SECONDS: Final = 2.0
+"""How long a photo waits until another one was made: the photos of one page come together."""
+_making = threading.BoundedSemaphore(1)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -73,7 +79,7 @@ def photo(request: HttpRequest, n: int) -> HttpResponse:
     """Show the subject their own photo, small, with the part that was found marked."""
     try:
         data, regions = photo_opened(opened=session.opened_by(request), n=n)
-        shown = photo_marked(data, regions)
+        shown = _photo_made(data, regions)
     except (SessionEnded, PhotoGone, ImageRefused):
         return problem_pages.not_found(request)
     except DecoderUnavailable:
@@ -81,6 +87,21 @@ def photo(request: HttpRequest, n: int) -> HttpResponse:
     response = HttpResponse(shown, content_type="image/jpeg")
     response.headers["Cache-Control"] = NO_STORE
     return response
+
+
+def _photo_made(data: bytes, regions: Sequence[Region]) -> bytes:
+    """Make the picture to show, one at a time: whoever asks in a loop holds up nobody's request.
+
+    Raises:
+        ImageRefused: it cannot be decoded here.
+        DecoderUnavailable: another is being made, or nothing can decode at this moment.
+    """
+    if not _making.acquire(timeout=MAKING_SECONDS):
+        raise DecoderUnavailable
+    try:
+        return photo_marked(data, regions)
+    finally:
+        _making.release()
 
 
 def _begun(request: HttpRequest) -> HttpResponse:

@@ -40,7 +40,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, sample: Written) -> Iterator
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def postgres_url() -> Iterator[str]:
     """A private PostgreSQL."""
     with private_postgres() as url:

@@ -138,4 +138,4 @@ def test_a_worker_serves_the_stores_it_is_told_and_no_other(workers: Workers) ->
     workers.dataset_add("first", "disk-1")
     with workers.running("disk-2,disk-3"):
         until(lambda: workers.served() == {"disk-2", "disk-3"})
-        assert set(workers.queues()) == queues_of("disk-2", "disk-3")
+        assert set(workers.queues()) == queues_of("disk-2", "disk-3") | {"staff"}

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -16,8 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from indexer.decode import ImageRefused, decode_here, here, pool
-from indexer.decode.child import QUESTION
+from config import gunicorn
+from indexer.decode import FORMATS, ImageRefused, decode_here, here, pool
+from indexer.decode.child import QUESTION, READY
 from indexer.decode.pool import Decoders, DecoderUnavailable, decode, picture_check
 from tests.conftest import ROOT, VECTORS
 
@@ -47,7 +49,7 @@ def script(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     monkeypatch.setattr(pool, "_COMMAND", (sys.executable, "-c", code))
 
 
-READ = f"import os, sys; sys.stdin.buffer.read({QUESTION.size}); "
+READ = f"import os, sys; os.write(1, {READY!r}); sys.stdin.buffer.read({QUESTION.size}); "
 
 
 @pytest.mark.parametrize(
@@ -55,9 +57,8 @@ READ = f"import os, sys; sys.stdin.buffer.read({QUESTION.size}); "
     [
         READ + "os.kill(os.getpid(), 11)",
         READ + "sys.stdout.buffer.write(bytes(5)); sys.stdout.flush(); os._exit(0)",
-        "import sys; sys.exit(3)",
     ],
-    ids=["segfault", "half an answer", "ends at once"],
+    ids=["segfault", "half an answer"],
 )
 def test_a_crash_is_a_refusal_and_the_next_picture_is_read(
     decoders: Decoders, monkeypatch: pytest.MonkeyPatch, code: str
@@ -100,6 +101,174 @@ def test_no_process_at_all_is_no_fault_of_the_picture(
     monkeypatch.setattr(pool, "_COMMAND", ("/nonexistent/python",))
     with pytest.raises(DecoderUnavailable, match="limits on processes"):
         ask(decoders, photo())
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import sys; sys.exit(3)", "print('what?', flush=True); input()"],
+    ids=["ends at once", "says something else"],
+)
+def test_a_process_that_never_waits_for_a_picture_is_no_fault_of_the_picture(
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """Where a decoder's library could not be loaded, people read that their picture is damaged."""
+    ask(decoders, photo())
+    [idle] = decoders._idle
+    with monkeypatch.context() as patched:
+        script(patched, code)
+        idle.kill()
+        with pytest.raises(DecoderUnavailable):
+            ask(decoders, photo())
+    assert ask(decoders, photo()) == (320, 240)
+
+
+def test_a_process_that_loads_for_ever_is_given_up(
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "READY_SECONDS", 0.2)
+    script(monkeypatch, "import time; time.sleep(600)")
+    with pytest.raises(DecoderUnavailable):
+        ask(decoders, photo())
+
+
+@pytest.mark.parametrize("who", ["all", "parent", "child"])
+def test_an_idle_process_that_the_machine_ended_is_replaced(decoders: Decoders, who: str) -> None:
+    """The kernel, short of memory, takes one: the next picture was called damaged."""
+    ask(decoders, photo())
+    [idle] = decoders._idle
+    pid = idle._process.pid
+    assert pool._readable(idle._process.stdout, 5)  # type: ignore[arg-type]  # it is a pipe
+    if who == "all":
+        idle.kill()
+    elif who == "parent":
+        os.kill(pid, signal.SIGKILL)
+    else:
+        [child] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        os.kill(int(child), signal.SIGKILL)
+    time.sleep(0.2)
+    assert ask(decoders, photo()) == (320, 240)
+    assert idle not in decoders._idle
+
+
+def test_no_process_for_the_next_picture_is_no_fault_of_this_one(
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`os.fork` fails by the limit on processes, from the second picture on."""
+    forks = "import os; real = os.fork; left = [1]\n"
+    forks += "def fork():\n if not left: raise BlockingIOError\n left.pop(); return real()\n"
+    command = (*pool._COMMAND[:-1], f"{forks}os.fork = fork\n{pool._MAIN}")
+    monkeypatch.setattr(pool, "_COMMAND", command)
+    for _ in range(3):
+        assert ask(decoders, photo()) == (320, 240)
+
+
+def test_a_process_with_words_left_to_say_answers_no_other_picture(
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = "os.write(1, b'\\1\\5empty' + b'R' + b'\\1\\5empty'); sys.stdin.read()"
+    with monkeypatch.context() as patched:
+        script(patched, READ + answers)
+        with pytest.raises(ImageRefused):
+            ask(decoders, photo())
+        [liar] = decoders._idle
+    assert ask(decoders, photo()) == (320, 240)
+    assert liar not in decoders._idle
+
+
+def test_a_process_killed_as_it_answered_is_not_kept(
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes_read = pool._sizes_read
+
+    def late(sink: Any) -> Any:
+        answer = sizes_read(sink)
+        time.sleep(0.5)  # the clock runs out between answer and cancel
+        return answer
+
+    with monkeypatch.context() as patched:
+        ask(decoders, photo())
+        patched.setattr(pool, "DEADLINE_SECONDS", 0.4)
+        patched.setattr(pool, "_sizes_read", late)
+        assert ask(decoders, photo()) == (320, 240)
+        assert decoders._idle == []
+    assert ask(decoders, photo()) == (320, 240)
+
+
+def test_a_picture_that_takes_too_much_computing_is_called_costly(
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was called damaged: a submission of ten such went on decoding after the first."""
+    spins = "import indexer.decode.child as c\nc.CPU_SECONDS = 1\n"
+    spins += "def spin(*_, **__):\n while True: pass\nc.pixels_decode = spin\n"
+    code = pool._MAIN.replace("from indexer", spins + "from indexer", 1)
+    monkeypatch.setattr(pool, "_COMMAND", (*pool._COMMAND[:-1], code.replace("; ", "\n")))
+    with pytest.raises(ImageRefused) as refusal:
+        ask(decoders, photo())
+    assert refusal.value.reason == "too_costly"
+
+
+def test_nobody_waits_for_ever_for_a_turn(decoders: Decoders) -> None:
+    """A few submissions of costly pictures hung every thread of the site."""
+    with decoders._turn:
+        began = time.monotonic()
+        with pytest.raises(DecoderUnavailable):
+            decoders.ask(photo(), side=None, pixels=False, wait=0.2)
+        assert time.monotonic() - began < 5
+    assert ask(decoders, photo()) == (320, 240)
+
+
+def test_a_worker_waits_long_for_its_turn_and_the_site_never(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[float] = []
+
+    def asked(*_: object, wait: float, **__: object) -> Any:
+        waits.append(wait)
+        return Image.new("RGB", (9, 9)), ((9, 9), (9, 9))
+
+    monkeypatch.setattr(pool._decoders, "ask", asked)
+    monkeypatch.setattr(pool, "_wait", pool._wait)
+    decode(b"x")
+    picture_check(b"x")
+    gunicorn.post_worker_init(None)
+    decode(b"x")
+    assert waits == [pool.LONG_TURN_SECONDS, pool.TURN_SECONDS, pool.TURN_SECONDS]
+
+
+# It starts as root or not; either way no picture's process may start others, and all are read.
+UNPRIVILEGED = """
+import json, os, resource, sys
+from io import BytesIO
+from PIL import AvifImagePlugin, Image
+from indexer.decode import child
+from indexer.decode.here import decode_here
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+child.decoders_load()
+files = []
+for name in child.FORMATS:
+    out = BytesIO()
+    Image.effect_noise((600, 500), 50).convert("RGB").save(out, name)
+    files.append(out.getvalue())
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+child.confine(child.MEMORY)
+resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+try:
+    os.fork()
+    sys.exit("forked")
+except OSError:
+    print(json.dumps([decode_here(data)[0].size for data in files]))
+"""
+
+
+@pytest.mark.skipif("HEIF" in FORMATS, reason="its library decodes in threads")
+def test_every_format_is_read_where_no_process_can_be_started() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", UNPRIVILEGED], cwd=ROOT, capture_output=True, check=True, text=True
+    )
+    assert json.loads(told.stdout) == [[600, 500]] * len(FORMATS)
 
 
 # What the process of a picture can do once it is confined.
@@ -268,6 +437,7 @@ def test_no_more_pictures_are_decoded_at_once_than_there_are_processes(
             at_once[0] -= 1
         return None, ((1, 1), (1, 1))
 
+    monkeypatch.setattr(pool._Decoder, "ready", lambda _: True)
     monkeypatch.setattr(pool._Decoder, "ask", ask)
     decoders = Decoders(2)
     with ThreadPoolExecutor(8) as threads:

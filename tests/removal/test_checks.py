@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,6 +94,26 @@ def test_a_rotation_left_halfway_is_told_after_a_day(made_secrets: None, setting
     assert "rotate_secret worker" in str(found()["removal.W002"].hint)
     rotation.rotations_continue()
     assert "removal.W002" not in found()
+
+
+@pytest.mark.parametrize("name", ["pepper", "reviewer", "worker"])
+def test_a_damaged_retired_secret_is_told(made_secrets: None, name: str) -> None:
+    rotation.secret_rotate(name)
+    [path] = secrets.retired_read(rotation._ROTATED[name])
+    path.write_bytes(os.urandom(65))
+    assert str(path) in found()["removal.E001"].msg
+
+
+def test_a_secret_that_is_destroyed_while_doctor_looks_is_no_fault(
+    made_secrets: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def destroyed(path: Path) -> dt.datetime:
+        raise FileNotFoundError(path)
+
+    for name in ("pepper", "worker"):
+        rotation.secret_rotate(name)
+    monkeypatch.setattr(rotation, "_grace_ends", destroyed)
+    assert found().keys() == {"removal.I001"}
 
 
 def test_a_pepper_that_outlived_its_requests_is_told(made_secrets: None, settings: Any) -> None:

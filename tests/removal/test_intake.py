@@ -2,11 +2,15 @@
 
 import datetime as dt
 import json
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from indexer.decode import DecoderUnavailable, ImageRefused, decode, pool
 from removal import audit, blobs, content, intake, shred
+from removal.fingerprinting import request_fingerprint
 from removal.intake import IntakeRefused, Submitted, request_submit
 from removal.models import (
     AuditEntry,
@@ -27,6 +31,14 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_secrets")]
 def submit(**changes: Any) -> Submitted:
     given = {"photos": [photo_bytes()], "urls": [], "note": "", "category": "personal"}
     return request_submit(**{**given, **changes})
+
+
+class DecodingSearcher(factories.FakeSearcher):
+    """One that decodes the photos."""
+
+    def fingerprint_photo(self, data: bytes, encoders: Sequence[str]) -> Any:
+        decode(data)
+        return super().fingerprint_photo(data, encoders)
 
 
 def nothing_kept() -> bool:
@@ -103,6 +115,43 @@ def test_refused_photos_are_told_one_by_one() -> None:
     with pytest.raises(IntakeRefused) as refused:
         submit(photos=[PLAIN, b""])
     assert [answer.reason for answer in refused.value.photos] == ["unknown_format", "empty"]
+
+
+def test_after_a_costly_photo_no_other_of_the_submission_is_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ten of them held a decoder for ten times as long as one may."""
+    looked: list[bytes] = []
+
+    def check(data: bytes) -> tuple[int, int]:
+        looked.append(data)
+        if data == b"costly":
+            raise ImageRefused("too_costly")
+        return 320, 240
+
+    monkeypatch.setattr(intake, "picture_check", check)
+    answer = submit(photos=[photo_bytes(1), b"costly", b"costly", photo_bytes(2)])
+    assert looked == [photo_bytes(1), b"costly"]
+    costly = "too_costly"
+    assert [a.reason for a in answer.photos] == [None, costly, costly, costly]
+    assert all(a.sentence for a in answer.photos if not a.accepted)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_machine_that_cannot_decode_marks_no_photo_as_unreadable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An accepted photo got the flag for good, and was never searched."""
+    case = factories.received()
+    factories.catalog_group()
+    with monkeypatch.context() as patched:
+        patched.setattr(pool, "_decoders", pool.Decoders(1))
+        patched.setattr(pool, "_COMMAND", (sys.executable, "-c", "raise SystemExit(3)"))
+        with pytest.raises(DecoderUnavailable):
+            request_fingerprint(case.request_id, searcher=DecodingSearcher())
+    request = RemovalRequest.objects.get()
+    assert request.state == "received"
+    assert [photo.flags for photo in Photo.objects.all()] == [[]]
 
 
 @pytest.mark.parametrize("broken", ["audit_append", "blob_write", "keys_make"])

@@ -19,13 +19,16 @@ from removal import (
     blobs,
     content,
     conversation,
+    gate,
     receipts,
     retention,
     review,
+    rotation,
     sessions,
     shred,
 )
 from removal.audit import audit_verify
+from removal.load import Gate
 from removal.models import (
     AuditEntry,
     Candidate,
@@ -44,6 +47,7 @@ from removal.models import (
     today,
 )
 from removal.sealing import NotReadable, Place, seal
+from removal.secrets import SecretUnavailable
 from removal.selectors import ReceiptUnknown, request_open
 from tests.removal import factories
 from tests.removal.factories import Case
@@ -538,3 +542,72 @@ class _Typed:
 
     def readline(self) -> str:
         return self.text
+
+
+def test_a_request_that_cannot_be_deleted_holds_up_nothing_else(
+    ran: Callable[[], Counter[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One key file that could not be written stopped all that was due behind it."""
+    stuck, other = factories.no_match(), factories.no_match()
+    days_pass(14)
+    real = retention.photos_destroy
+
+    def forbidden(request_id: uuid.UUID) -> bool:
+        if request_id == stuck.request_id:
+            raise PermissionError("/secrets/shred/marked")
+        return real(request_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(retention, "photos_destroy", forbidden)
+        with pytest.raises(retention.RetentionIncomplete, match="PermissionError 1"):
+            ran()
+    assert (stuck.request.photos_deleted_on, other.request.photos_deleted_on) == (None, today())
+    assert "PermissionError" in caplog.text
+    assert "marked" not in caplog.text
+    assert str(stuck.request_id) not in caplog.text
+    assert not RetentionRun.objects.exists()
+    assert ran()["photos"] == 1
+    assert RetentionRun.objects.exists()
+
+
+def test_a_run_whose_rotations_cannot_go_on_is_not_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def damaged() -> Counter[str]:
+        raise SecretUnavailable("damaged")
+
+    monkeypatch.setattr(rotation, "rotations_continue", damaged)
+    with pytest.raises(SecretUnavailable):
+        retention.retention_run()
+    assert not RetentionRun.objects.exists()
+
+
+def test_an_appeal_that_comes_just_before_its_case_ends_keeps_the_case(
+    ran: Callable[[], Counter[str]], monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    """Cases kept for less than the time to appeal lost their keys to a run under way."""
+    settings.UNLIST = settings.UNLIST.model_copy(update={"keep_case_days": 0})
+    case = factories.in_review()
+    denied(case)
+
+    def appealed_first(request_id: uuid.UUID) -> bool:
+        appeals.request_appeal(opened=case.opened(), text="Please look again.")
+        return True
+
+    monkeypatch.setattr(retention, "case_may_end", appealed_first)
+    assert ran()["cases"] == 0
+    assert case.request.state == State.IN_REVIEW
+    assert case.request.photos_deleted_on is None
+    for purpose in (Purpose.CASE, Purpose.PHOTO):
+        assert len(case.opened().key(purpose).raw) == 32
+
+
+def test_a_spent_ticket_is_remembered_to_the_full_hour() -> None:
+    issued = dt.datetime.now(dt.UTC)
+    assert gate._spend(Gate.TICKET, None, "ticket", issued)
+    kept = SpentTicket.objects.get().expires_at
+    assert (kept.minute, kept.second, kept.microsecond) == (0, 0, 0)
+    assert dt.timedelta(0) <= kept - issued < dt.timedelta(hours=1)
+    assert gate._hour_after(kept) == kept

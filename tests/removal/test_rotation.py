@@ -400,3 +400,50 @@ def test_a_key_opens_nothing_of_another() -> None:
     stranger = PrivateKey(os.urandom(32), (os.urandom(32),))
     with pytest.raises(NotReadable):
         unwrap(case.request_id, Purpose.CASE, Recipient.REVIEWER, stranger)
+
+
+@pytest.mark.parametrize("name", rotation.NAMES)
+def test_a_rotation_beside_another_is_refused_and_retention_leaves_it(name: str) -> None:
+    """Of two at once the second replaced the first one's new key, which nobody had retired."""
+    case = factories.received()
+    rotation.secret_rotate("reviewer")
+    grace_passes()
+    secret = rotation._ROTATED[name]
+    before = secret_read(secret)
+    with secrets.rotation_lock(secret):
+        with pytest.raises(CommandError, match="Another process is rotating a secret"):
+            call_command("rotate_secret", name)
+        destroyed = rotation.rotations_continue()["secrets_destroyed"]
+    assert destroyed == (name != "reviewer")
+    assert secret_read(secret) == before
+    rotation.rotations_continue()
+    assert retired(REVIEWER_PRIVATE) == []
+    assert all_open(case)
+
+
+def test_two_rotations_at_once_lose_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    case, real = factories.received(), secrets.secret_put
+
+    def another_first(secret: secrets.Secret, value: bytes) -> None:
+        with pytest.raises(secrets.RotationUnderWay):
+            rotation.secret_rotate("reviewer")
+        real(secret, value)
+
+    monkeypatch.setattr(secrets, "secret_put", another_first)
+    rotation.secret_rotate("reviewer")
+    assert all_open(case)
+
+
+def test_retention_sweeps_what_a_killed_destroying_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = factories.received()
+    rotation.secret_rotate("reviewer")
+    grace_passes()
+    with monkeypatch.context() as patch:
+        patch.setattr(shred, "file_overwrite", _dies_at(shred.file_overwrite, 1))
+        with pytest.raises(Killed):
+            rotation.rotations_continue()
+    assert all_open(case)
+    assert list(REVIEWER_PRIVATE.path.parent.glob(".*"))
+    retention.retention_run()
+    assert not list(REVIEWER_PRIVATE.path.parent.glob(".*"))
+    assert all_open(case)

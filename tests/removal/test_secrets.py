@@ -1,5 +1,8 @@
 """The roles' key files: made once, read by their own role alone, never replaced."""
 
+import os
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,3 +81,93 @@ def test_missing_damaged_and_forbidden_files_say_what_mends_them() -> None:
     secrets.PEPPER.path.write_text("short")
     with pytest.raises(SecretUnavailable, match=r"damaged.*Restore"):
         secret_read(secrets.PEPPER)
+
+
+def retire(secret: secrets.Secret, retire_as: str = "old") -> Path:
+    list(secrets.secrets_make())
+    secrets.secret_replace(secret, os.urandom(32), retire_as=retire_as)
+    [path] = secrets.retired_read(secret)
+    return path
+
+
+class Killed(BaseException):
+    """A process that ended at this very place."""
+
+
+@pytest.mark.parametrize("place", ["rename", "unlink"])
+def test_killed_while_destroying_a_retired_secret_leaves_every_reader_working(
+    monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """It left noise under the retired name: every receipt look-up answered 503 from then on."""
+    path, current = retire(secrets.PEPPER), secret_read(secrets.PEPPER)
+
+    def dies(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        if place == "rename":
+            patch.setattr(shred, "file_overwrite", dies)
+        else:
+            patch.setattr(Path, "unlink", dies)
+        with pytest.raises(Killed):
+            secrets.retired_destroy(secrets.PEPPER, path)
+    assert secrets.secret_held(secrets.PEPPER) == (current,)
+    [left] = path.parent.glob(".*")
+    with secrets.rotation_lock(secrets.PEPPER):
+        assert not left.exists()
+    assert secrets.secret_held(secrets.PEPPER) == (current,)
+
+
+@pytest.mark.parametrize("noise", [False, True])
+def test_a_retired_secret_that_is_destroyed_while_it_is_read_is_skipped(
+    monkeypatch: pytest.MonkeyPatch, noise: bool
+) -> None:
+    path, real = retire(secrets.PEPPER), Path.read_text
+
+    def destroyed_first(self: Path, *args: Any) -> str:
+        if self == path:
+            secrets.retired_destroy(secrets.PEPPER, path)
+            if noise:  # it was open already, and its new content is what is read
+                return "noise"
+        return real(self, *args)
+
+    monkeypatch.setattr(Path, "read_text", destroyed_first)
+    assert len(secrets.secret_held(secrets.PEPPER)) == 1
+
+
+def test_a_retired_secret_that_is_damaged_and_stays_is_told() -> None:
+    retire(secrets.PEPPER).write_text("short")
+    with pytest.raises(SecretUnavailable, match=r"retired\.old.*damaged"):
+        secrets.secret_held(secrets.PEPPER)
+
+
+def test_a_value_is_retired_from_the_first_moment_that_its_file_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The link had the age of the old file, as if its grace were over."""
+    list(secrets.secrets_make())
+    os.utime(secrets.PEPPER.path, (0, 0))
+    real, ages = Path.hardlink_to, []
+
+    def linked(self: Path, target: Path) -> None:
+        real(self, target)
+        ages.append(time.time() - self.stat().st_mtime)
+
+    monkeypatch.setattr(Path, "hardlink_to", linked)
+    secrets.secret_replace(secrets.PEPPER, os.urandom(32), retire_as="old")
+    assert len(ages) == 1
+    assert ages[0] < 60
+
+
+def test_one_process_at_a_time_rotates_in_a_folder() -> None:
+    list(secrets.secrets_make())
+    with secrets.rotation_lock(secrets.PEPPER):
+        with (
+            pytest.raises(secrets.RotationUnderWay, match=r"Another process.*run this again"),
+            secrets.rotation_lock(secrets.PEPPER),
+        ):
+            pass
+        with secrets.rotation_lock(secrets.WORKER_PRIVATE):
+            pass
+    with secrets.rotation_lock(secrets.PEPPER):
+        pass

@@ -9,6 +9,7 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from django.conf import settings
 from django.core import serializers
+from django.db.models import F
 from django.utils import timezone
 
 from removal import blobs, retention, sessions, shred
@@ -125,8 +126,10 @@ def test_use_keeps_it_open_for_two_hours_and_no_longer(monkeypatch: pytest.Monke
 def test_times_of_use_are_kept_to_the_minute() -> None:
     _, cookies = begun()
     session_open(cookies=cookies)
-    used = SubjectSession.objects.get().used_at
-    assert (used.second, used.microsecond) == (0, 0)
+    session = SubjectSession.objects.get()
+    for moment in (session.used_at, session.expires_at):
+        assert (moment.second, moment.microsecond) == (0, 0)
+    assert session.expires_at <= timezone.now() + sessions.LONGEST
 
 
 def test_leaving_ends_it_for_good() -> None:
@@ -142,6 +145,7 @@ def test_leaving_ends_it_for_good() -> None:
 
 def test_a_request_has_four_sessions_at_most_and_the_oldest_gives_way() -> None:
     case, first = begun()
+    SubjectSession.objects.update(expires_at=F("expires_at") - dt.timedelta(minutes=1))
     others = [begun(case)[1] for _ in range(sessions.MOST)]
     refused(first)
     for cookies in others:

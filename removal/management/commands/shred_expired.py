@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from removal import retention
 
@@ -11,5 +11,9 @@ class Command(BaseCommand):
     help = "Delete what is due (photos, cases, tombstones, sessions, orphaned keys), keys first."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        for what, count in retention.retention_run().items():
+        try:
+            done = retention.retention_run()
+        except retention.RetentionIncomplete as incomplete:
+            raise CommandError(str(incomplete)) from None
+        for what, count in done.items():
             self.stdout.write(f"{what.replace('_', ' ')}: {count}")

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from indexer.decode import DecoderUnavailable
 from removal import desk_words
 from removal.models import AuditEntry, State, today
 from removal.selectors import RequestGone
@@ -209,6 +210,17 @@ def test_picture_that_is_gone_says_so(maintainer: Client, monkeypatch: pytest.Mo
     monkeypatch.setattr("removal.admin_review.photo_reveal", gone)
     photo = factories.in_review().request.photos.get().pk
     assert "was deleted" in maintainer.post(f"{QUEUE}photo/{photo}/").content.decode()
+
+
+def test_a_picture_that_nothing_can_decode_now_says_so(
+    maintainer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(**names: Any) -> bytes:
+        raise DecoderUnavailable
+
+    monkeypatch.setattr("removal.admin_review.photo_reveal", busy)
+    photo = factories.in_review().request.photos.get().pk
+    assert "Load the page again" in maintainer.post(f"{QUEUE}photo/{photo}/").content.decode()
 
 
 def test_process_without_the_reviewers_key_says_so(maintainer: Client, settings: Any) -> None:

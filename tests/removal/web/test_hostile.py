@@ -98,7 +98,7 @@ def test_a_picture_that_kills_its_decoder_is_refused_and_the_site_goes_on(
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(pool, "_decoders", pool.Decoders(1))
-        dies = "import os, sys; sys.stdin.buffer.read(9); os.kill(os.getpid(), 11)"
+        dies = "import os; os.write(1, b'R'); os.read(0, 9); os.kill(os.getpid(), 11)"
         patched.setattr(pool, "_COMMAND", (sys.executable, "-c", dies))
         answer = sent(visitor, "page", factories.photo_bytes(), "x.jpg")
         assert answer.status_code == 400
@@ -116,4 +116,19 @@ def test_where_no_decoder_can_be_started_nothing_is_taken(
         answer = sent(visitor, way, factories.photo_bytes(), "x.jpg")
         assert answer.status_code == 503
         assert "Retry-After" in answer.headers
+    assert not RemovalRequest.objects.exists()
+
+
+def test_where_every_decoder_is_busy_people_are_told_to_come_back(
+    visitor: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten costly pictures in a few submissions hung all threads of the site."""
+    busy_ones = pool.Decoders(1)
+    monkeypatch.setattr(pool, "_decoders", busy_ones)
+    monkeypatch.setattr(pool, "TURN_SECONDS", 0.1)
+    with busy_ones._turn:
+        for way in ("page", "api"):
+            answer = sent(visitor, way, factories.photo_bytes(), "x.jpg")
+            assert answer.status_code == 503
+            assert "Retry-After" in answer.headers
     assert not RemovalRequest.objects.exists()

@@ -13,6 +13,7 @@ from PIL import Image
 from removal import receipts, retention
 from removal.models import SubjectSession
 from removal.review import photos_delete_now, request_extend
+from removal.site import following
 from removal.site.session import NAME, NOTE, SECRET
 from tests.removal import factories
 from tests.removal.factories import Case, match
@@ -254,6 +255,19 @@ def test_a_photo_is_shown_to_its_session_alone(visitor: Client) -> None:
     assert visitor.get("/status/photo/2/").status_code == 404
     del visitor.cookies[SECRET]
     assert visitor.get("/status/photo/1/").status_code == 404
+
+
+def test_one_photo_at_a_time_is_made_small(
+    visitor: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One costly photo, asked for in a loop, took every decoder and thread of the site."""
+    begin(visitor, factories.received().receipt)
+    monkeypatch.setattr(following, "MAKING_SECONDS", 0.1)
+    with following._making:
+        answer = visitor.get("/status/photo/1/")
+    assert answer.status_code == 503
+    assert "Retry-After" in answer.headers
+    assert visitor.get("/status/photo/1/").status_code == 200
 
 
 @pytest.mark.django_db(transaction=True)
