@@ -191,4 +191,5 @@ class Model:
         self.rows, self.asked, self.messages = set(), {}, []
 
     def _photos_clock(self) -> None:
-        self.photos_due = min(self.today + days(14), self.received + days(120))
+        if self.photos_due > self.today:  # what is due already, by a click or the clock, stays so
+            self.photos_due = min(self.today + days(14), self.received + days(120))
