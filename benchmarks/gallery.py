@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from benchmarks.gallery_base import Base, load_base
+from benchmarks.report import at_least_one
 from indexer.hashes.picture import QUALITY_FLOOR
 
 CHUNK: Final = 32_768
@@ -254,18 +255,10 @@ def _check_space(out: Path, needed: int) -> None:
         )
 
 
-def _at_least_one(text: str) -> int:
-    """A count of rows. Of none come no files, and no dataset that could be added."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} rows make no gallery: ask for 1 at least.")
-    return number
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write a gallery."""
     parser = argparse.ArgumentParser(description="Write a large gallery as clip-retrieval does.")
-    parser.add_argument("--rows", type=_at_least_one, required=True)
+    parser.add_argument("--rows", type=at_least_one, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--base", type=Path, help="default: var/bench/gallery/base.npz")
@@ -276,7 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=("fit", "calibration", "test"),
         help="whose photos' crops: never those of a trial that is searched together with it",
     )
-    parser.add_argument("--part-rows", type=_at_least_one, default=PART_ROWS)
+    parser.add_argument("--part-rows", type=at_least_one, default=PART_ROWS)
     options = parser.parse_args(arguments)
     base = load_base(options.base).of(options.splits)
     began = time.perf_counter()

@@ -244,11 +244,17 @@ def _targets(task: Task, results: Mapping[str, Any]) -> list[Target]:
     return targets
 
 
+def _kit(text: str) -> Path:
+    if not (Path(text) / "copybench.py").is_file():
+        raise argparse.ArgumentTypeError(f"{text} is no kit: it holds no copybench.py.")
+    return Path(text)
+
+
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description="Measure how well copies are found.")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--kit", type=Path, help="the evaluation kit's folder")
+    what.add_argument("--kit", type=_kit, help="the evaluation kit's folder")
     what.add_argument("--trial", choices=("fit", "calibration", "test"))
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--per-edit", type=int, default=4, help="of a trial")

@@ -80,6 +80,14 @@ def quick_parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def at_least_one(text: str) -> int:
+    """A count on a command line. Of no rows there is nothing to write or to measure."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is too few: ask for 1 at least.")
+    return number
+
+
 def finish(
     name: str, results: Mapping[str, Any], targets: Sequence[Target] = (), *, quick: bool
 ) -> Path:

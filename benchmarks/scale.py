@@ -18,7 +18,7 @@ from typing import Any, Final
 from benchmarks import bench_dir
 from benchmarks.gallery_base import Base, load_base, make_base
 from benchmarks.photos import load_pool
-from benchmarks.report import Target, finish, load, quick_parser, results_dir, table
+from benchmarks.report import Target, at_least_one, finish, load, quick_parser, results_dir, table
 from benchmarks.scale_fit import fitted
 from benchmarks.scale_group import Work, measure
 from indexer.encoder.load import load_encoder
@@ -146,7 +146,9 @@ def _pool(*, quick: bool) -> Path:
 
 def _parser() -> argparse.ArgumentParser:
     parser = quick_parser(__doc__)
-    parser.add_argument("--rows", type=int, action="append", help="a size; may be repeated")
+    parser.add_argument(
+        "--rows", type=at_least_one, action="append", help="a size; may be repeated"
+    )
     parser.add_argument("--dim", type=int, default=DIM, help=f"of an embedding ({DIM})")
     parser.add_argument("--keep", action="store_true", help="leave the groups under var/bench")
     return parser

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers import Peer
-from benchmarks.report import Target, finish, quick_parser, table
+from benchmarks.report import Target, at_least_one, finish, quick_parser, table
 from benchmarks.timing import OURS, interleaved, ratios, threads, watched_run
 from benchmarks.vectors_data import write_case
 from benchmarks.vectors_index import Case
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Build, check and time; save and print the figures."""
     parser = quick_parser(__doc__)
     parser.add_argument("--base", type=Path, help="the real embeddings, from gallery_base")
-    parser.add_argument("--rows", type=int, help="how many rows instead of a million")
+    parser.add_argument("--rows", type=at_least_one, help="how many rows instead of a million")
     parser.add_argument("--dims", type=int, nargs="+", default=[768, 1280], help="one case each")
     parser.add_argument("--rounds", type=int, default=7, help="turns of every contestant")
     options = parser.parse_args(arguments)

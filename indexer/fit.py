@@ -240,8 +240,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", choices=tuple(_REGIMES), help="leave the other as it is")
     options = parser.parse_args(arguments)
     regimes = (options.only,) if options.only else tuple(_REGIMES)
-    with options.table.open(encoding="utf-8") as lines:
-        made = fit(lines, note=options.note, regimes=regimes)
+    try:
+        with options.table.open(encoding="utf-8") as lines:
+            made = fit(lines, note=options.note, regimes=regimes)
+    except (OSError, UnicodeDecodeError, TableInvalid) as fault:
+        parser.error(f"{options.table} cannot be fitted on: {fault}")
     old = json.loads(options.out.read_text("utf-8")) if options.only else {}
     options.out.write_text(json.dumps(joined(made, old), indent=2) + "\n", "utf-8")
 

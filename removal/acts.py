@@ -6,8 +6,8 @@ The writers decide again, under a lock; this only spares the subject a refusal.
 from typing import Any, Literal
 
 from removal.appeals import appeal_until
-from removal.conversation import conversation_open
 from removal.lifecycle import OPEN
+from removal.messages import conversation_open
 from removal.models import Photo, RemovalRequest, State
 from removal.selectors.status import request_status
 from removal.selectors.subject import OpenedRequest

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from django.http import QueryDict
 
-from removal.conversation import ConversationInvalid
 from removal.deciding import DecisionInvalid
+from removal.messages import ConversationInvalid
 from removal.selectors import CandidateView
 
 

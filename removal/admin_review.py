@@ -21,21 +21,16 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
 from indexer.decode import DecoderUnavailable
-from removal import audit, conversation, desk_words
+from removal import audit, desk_words
 from removal.admin_forms import DecisionForm, TalkForm
+from removal.deciding import STATEMENT_MAX, AlreadyDecided, DecisionInvalid, request_decide
 from removal.lifecycle import OPEN
+from removal.messages import MESSAGE_MAX, conversation_open
 from removal.models import Category, Kind, State, Verdict, today
+from removal.questions import ANSWER_DAYS, QUESTIONS_MAX
 from removal.reasons import DENIAL_REASONS
-from removal.review import (
-    REASON_MAX,
-    STATEMENT_MAX,
-    AlreadyDecided,
-    DecisionInvalid,
-    candidate_reveal,
-    photo_reveal,
-    request_decide,
-    request_extend,
-)
+from removal.reveals import candidate_reveal, photo_reveal
+from removal.review import REASON_MAX, request_extend
 from removal.secrets import SecretUnavailable
 from removal.selectors import CandidateView, RequestGone, ReviewCase, review_case
 
@@ -154,15 +149,15 @@ def _talk(case: ReviewCase, state: State, reader: int | None) -> dict[str, Any]:
     similar = {candidate.id for candidate in _of_kind(case, Kind.SIMILAR)}
     decided_by = [entry.actor for entry in case.history if entry.act == "decided"]
     return {
-        "talking": not case.deleted and conversation.conversation_open(case.request),
+        "talking": not case.deleted and conversation_open(case.request),
         "askable": state == State.IN_REVIEW and bool(similar - {row.id for row in asked}),
         "asked": len(asked),
         "answered": sum(row.question.mine is not None for row in asked if row.question),
         "own_decision": case.request.appealed_on is not None
         and audit.staff(reader or 0) in decided_by,
-        "message_max": conversation.MESSAGE_MAX,
-        "questions_max": conversation.QUESTIONS_MAX,
-        "answer_days": conversation.ANSWER_DAYS,
+        "message_max": MESSAGE_MAX,
+        "questions_max": QUESTIONS_MAX,
+        "answer_days": ANSWER_DAYS,
     }
 
 

@@ -10,10 +10,11 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
 from indexer.decode import DecoderUnavailable
-from removal import conversation
 from removal.admin_forms import DecisionForm, TalkForm
 from removal.admin_review import BUSY, REVIEW, case_shown, page
 from removal.lifecycle import TransitionRefused
+from removal.messages import ConversationInvalid, message_send
+from removal.questions import question_put
 from removal.selectors import RequestGone
 
 
@@ -26,7 +27,7 @@ def message(request: HttpRequest, request_id: uuid.UUID, site: AdminSite) -> Htt
         request_id,
         site=site,
         form=form,
-        say=lambda: conversation.message_send(
+        say=lambda: message_send(
             request_id=request_id,
             reviewer=request.user,  # type: ignore[arg-type]
             text=form.message,
@@ -44,7 +45,7 @@ def question(request: HttpRequest, request_id: uuid.UUID, site: AdminSite) -> Ht
         request_id,
         site=site,
         form=form,
-        say=lambda: conversation.question_put(
+        say=lambda: question_put(
             request_id=request_id,
             reviewer=request.user,  # type: ignore[arg-type]
             candidate_ids=form.chosen(),
@@ -70,7 +71,7 @@ def _said(
         say()
     except RequestGone as gone:
         raise Http404(str(gone)) from None
-    except conversation.ConversationInvalid as invalid:
+    except ConversationInvalid as invalid:
         return page(request, case, DecisionForm(), site, talk=form, fault=str(invalid), status=400)
     except TransitionRefused as refusal:
         return page(request, case, DecisionForm(), site, talk=form, fault=str(refusal), status=409)

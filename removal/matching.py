@@ -25,6 +25,7 @@ from removal.candidates import (
     evidence_open,
     rows_shortlist,
 )
+from removal.destroying import worker_keys_destroy
 from removal.draining import units_release, units_waiting
 from removal.fingerprinting import UNREADABLE, to_fingerprint
 from removal.found import Held, rows_found, rows_held, urls_to_follow
@@ -110,7 +111,7 @@ def request_conclude(request_id: str | uuid.UUID, *, searcher: Searcher | None =
     except (NotReadable, KeyShredded, TransitionRefused):
         log.info("request %s: withdrawn or concluded by another worker", request.pk)
         return False
-    retention.worker_keys_destroy([request.pk])
+    worker_keys_destroy([request.pk])
     return True
 
 

@@ -20,12 +20,10 @@ from django.utils import timezone
 
 from removal import audit, blobs, rotation, shred
 from removal.closing import case_may_end
-from removal.conversation import requests_expire
 from removal.destroying import (
     PURGING,
     case_destroy,
     photos_destroy,
-    request_erase,
     request_purge,
     sessions_forget,
     worker_keys_destroy,
@@ -42,6 +40,7 @@ from removal.models import (
     Wrap,
     today,
 )
+from removal.questions import requests_expire
 from removal.sessions import IDLE
 
 # Files without a row are left by a transaction that was rolled back. A day is far longer than any
@@ -220,19 +219,3 @@ def _in_batches(names: Iterator[uuid.UUID]) -> Iterator[set[uuid.UUID]]:
             batch = set()
     if batch:
         yield batch
-
-
-__all__ = [
-    "LATE",
-    "ORPHAN_SECONDS",
-    "RetentionIncomplete",
-    "case_destroy",
-    "photos_delete_on",
-    "photos_destroy",
-    "request_erase",
-    "request_purge",
-    "retention_late",
-    "retention_run",
-    "sessions_destroy",
-    "worker_keys_destroy",
-]

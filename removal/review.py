@@ -1,8 +1,8 @@
-"""What people do to a request: maintainers decide, extend and look; the subject withdraws.
+"""What is done to an open request: its clock extended, its photos deleted, itself withdrawn.
 
 Each is one step of `lifecycle` or one conditional UPDATE, with its audit entry in the same
 transaction. Deciding is in `deciding`, looking in `reveals`, what follows a release in `closing`,
-and what the two sides say to each other in `conversation` and `appeals`.
+and what the two sides say to each other in `messages`, `questions` and `appeals`.
 """
 
 import uuid
@@ -14,19 +14,11 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
-from removal import audit, content, retention
-from removal.closing import request_release
-from removal.deciding import (
-    STATEMENT_MAX,
-    TIERS,
-    AlreadyDecided,
-    DecisionInvalid,
-    RequestChanged,
-    request_decide,
-)
+from removal import audit, content
+from removal.deciding import DecisionInvalid
+from removal.destroying import photos_destroy
 from removal.lifecycle import OPEN, TransitionRefused, months_added, outcome_kept, step_taken
 from removal.models import Photo, Purpose, RemovalRequest, SearchUnit, State, today
-from removal.reveals import candidate_reveal, photo_reveal
 from removal.sealing import seal
 from removal.selectors.desk import request_found
 from removal.selectors.subject import OpenedRequest
@@ -96,7 +88,7 @@ def request_withdraw(*, opened: OpenedRequest) -> str:
         SearchUnit.objects.filter(request_id=opened.request_id).update(lease_token=None)
         # Destroying comes after the commit: a withdrawal that loses a race destroys nothing.
         # Should the process die in between, retention finds the photos due.
-        transaction.on_commit(lambda: retention.photos_destroy(opened.request_id), robust=True)
+        transaction.on_commit(lambda: photos_destroy(opened.request_id), robust=True)
     return State.WITHDRAWN.value
 
 
@@ -122,7 +114,7 @@ def photos_delete_now(*, opened: OpenedRequest) -> None:
         audit.audit_append(
             act="photos_delete_asked", actor=audit.SUBJECT, tag=audit.subject_tag(request)
         )
-    retention.photos_destroy(opened.request_id)
+    photos_destroy(opened.request_id)
     with suppress(TransitionRefused):  # where the search is over, nothing is given up
         _search_given_up(opened.request_id)
 
@@ -130,20 +122,3 @@ def photos_delete_now(*, opened: OpenedRequest) -> None:
 def _search_given_up(request_id: uuid.UUID) -> None:
     with step_taken(request_id, "search_given_up", State.IN_REVIEW, actor=audit.SUBJECT):
         SearchUnit.objects.filter(request_id=request_id).update(lease_token=None)
-
-
-__all__ = [
-    "REASON_MAX",
-    "STATEMENT_MAX",
-    "TIERS",
-    "AlreadyDecided",
-    "DecisionInvalid",
-    "RequestChanged",
-    "candidate_reveal",
-    "photo_reveal",
-    "photos_delete_now",
-    "request_decide",
-    "request_extend",
-    "request_release",
-    "request_withdraw",
-]

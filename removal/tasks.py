@@ -12,6 +12,7 @@ from django.db import transaction
 
 from catalog.stores import BATCH, PERSON, REST, search_queue, stores_served
 from removal import draining, fingerprinting, matching, retention
+from removal.destroying import worker_keys_destroy
 from removal.matching import GroupWaiting
 
 # A hint that no worker took within this time is worthless: the sweep has sent others since.
@@ -64,7 +65,7 @@ def conclude_request(request_id: str) -> None:
 @shared_task(acks_late=True, ignore_result=True)
 def sweep() -> None:
     """Send again what was never sent or whose lease ran out, and finish what was left undone."""
-    retention.worker_keys_destroy()
+    worker_keys_destroy()
     retention.sessions_destroy()
     waiting = matching.work_waiting()
     for request_id in waiting.to_fingerprint:

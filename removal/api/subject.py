@@ -22,9 +22,10 @@ from removal.api.problems import PROBLEMS, Problem
 from removal.api.status_shapes import RequestStatus
 from removal.api.views import ApiView, problems
 from removal.appeals import request_appeal
-from removal.conversation import message_post, question_answer
 from removal.lifecycle import TransitionRefused
+from removal.messages import message_post
 from removal.plaintext import WordsInvalid
+from removal.questions import question_answer
 from removal.receipts import ReceiptMistyped
 from removal.review import photos_delete_now, request_withdraw
 from removal.selectors import OpenedRequest, ReceiptUnknown, request_open

@@ -15,13 +15,14 @@ from django.views.decorators.http import require_http_methods
 
 from removal.acts import acts_possible, status_told
 from removal.appeals import APPEAL_MAX, request_appeal
-from removal.conversation import message_post, question_answer
 from removal.forms import Fault
 from removal.lifecycle import OPEN, TransitionRefused
+from removal.messages import message_post
 from removal.models import State
 from removal.origin import own_forms_only
 from removal.pages import page
 from removal.plaintext import WordsInvalid
+from removal.questions import question_answer
 from removal.review import photos_delete_now, request_withdraw
 from removal.selectors import OpenedRequest
 from removal.sessions import SessionEnded

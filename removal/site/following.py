@@ -19,9 +19,9 @@ from indexer.decode import DecoderUnavailable, ImageRefused
 from removal import problem_pages, wording
 from removal.acts import status_told
 from removal.content import Region
-from removal.conversation import MESSAGE_MAX
 from removal.forms import Fault, typed
 from removal.marking import photo_marked
+from removal.messages import MESSAGE_MAX
 from removal.origin import own_forms_only
 from removal.pages import NO_STORE, page
 from removal.receipts import ReceiptMistyped

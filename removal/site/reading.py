@@ -11,10 +11,10 @@ from django.views.decorators.http import require_safe
 
 from catalog.selectors import datasets_covered
 from removal.appeals import APPEAL_DAYS
-from removal.conversation import ANSWER_DAYS
 from removal.load import WINDOW_SECONDS
 from removal.models import RetentionRun
 from removal.pages import page
+from removal.questions import ANSWER_DAYS
 from removal.retention import retention_late
 from removal.sessions import IDLE, LONGEST
 

@@ -123,5 +123,5 @@ def test_a_gallery_of_no_rows_is_refused_in_a_sentence(
     with pytest.raises(SystemExit) as refused:
         main(["--rows", "10", "--out", str(out), option, count])
     assert refused.value.code == 2
-    assert f"{count} rows make no gallery: ask for 1 at least." in capsys.readouterr().err
+    assert f"{count} is too few: ask for 1 at least." in capsys.readouterr().err
     assert not out.exists()

@@ -13,6 +13,7 @@ from tests.functional.leaks import ANSWER, ROW_FILE, STATEMENT
 
 _STAFF: Final = f"""
 from django.contrib.auth.models import User
+from removal.questions import (question_put)
 from removal.models import Candidate, RemovalRequest
 from removal.content import row_opened
 from removal.selectors.desk import case_key_held
@@ -25,7 +26,6 @@ listed = [pk for pk, row in rows.items() if row.url]
 """
 
 ASK: Final = f"""{_STAFF}
-from removal.conversation import question_put
 from removal.reveals import photo_reveal
 for photo in request.photos.all():
     photo_reveal(photo_id=photo.pk, reviewer=reviewer)

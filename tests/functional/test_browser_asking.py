@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from scripts.browser import FLAGS
 from scripts.house import House
 
 # With a script only the work can let a form through: no ticket is valid so soon.
@@ -30,14 +29,6 @@ def quick_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         tmp_path_factory.mktemp("asking-quick"), {"UNLIST_TICKET_WAIT_SECONDS": "1"}
     ) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        yield running
-        running.close()
 
 
 def open_page(browser: Browser, house: House, *, script: bool) -> tuple[Page, list[str]]:

@@ -21,9 +21,9 @@ from config import gunicorn
 from indexer.decode import FORMATS, ImageRefused, decode_here, here, pool
 from indexer.decode.child import QUESTION, READY
 from indexer.decode.pool import Decoders, DecoderUnavailable, decode, picture_check
-from tests.conftest import ROOT, VECTORS
+from tests.conftest import ROOT
+from tests.hostile import FOLDER, MEGABYTES, manifest
 
-HOSTILE = VECTORS / "hostile-images"
 MB = 1024 * 1024
 
 
@@ -391,27 +391,19 @@ def test_a_large_picture_comes_through_in_strips() -> None:
 # --- hostile files ---------------------------------------------------------------------------
 
 
-def cases() -> list[dict[str, Any]]:
-    expected = HOSTILE / "expected.json"
-    if not expected.is_file():
-        return []
-    found: list[dict[str, Any]] = json.loads(expected.read_text())["cases"]
-    return found
-
-
 @pytest.fixture(scope="module")
 def narrow() -> Iterator[Decoders]:
     """Decoders that may use 300 MB above their rest: what a hostile file may cost at most."""
-    own = Decoders(1, memory=300 * MB)
+    own = Decoders(1, memory=MEGABYTES * MB)
     yield own
     own.close()
 
 
-@pytest.mark.parametrize("case", cases(), ids=lambda case: case["file"])
+@pytest.mark.parametrize("case", manifest()["cases"], ids=lambda case: case["file"])
 def test_no_hostile_file_needs_more_than_300_megabytes(
     narrow: Decoders, case: dict[str, Any]
 ) -> None:
-    data = (HOSTILE / case["file"]).read_bytes()
+    data = (FOLDER / case["file"]).read_bytes()
     answers: list[object] = []
     for own in (narrow, pool._decoders):
         try:

@@ -6,8 +6,8 @@ from django.db import transaction
 
 from releases.ledger import EntryRefused, entries_add
 from releases.models import ListEntry
+from removal.deciding import request_decide
 from removal.models import RemovalRequest, State
-from removal.review import request_decide
 from removal.signals import rows_approved
 from tests.releases.conftest import DAY, Row, rows
 from tests.removal import factories

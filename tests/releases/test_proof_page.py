@@ -11,7 +11,7 @@ from django.test import Client
 from releases.build import release_build
 from releases.proofs import proofs_seal_due
 from releases.publish import releases_publish
-from removal import retention
+from removal.destroying import case_destroy
 from tests.removal import factories
 from unlist.cli import main as unlist_command
 
@@ -51,7 +51,7 @@ def test_it_is_offered_when_the_case_is_deleted(root: Path, client: Client, tmp_
     release_build()
     releases_publish()
     proofs_seal_due()
-    retention.case_destroy(case.request_id)
+    case_destroy(case.request_id)
     assert 'href="/status/proof/"' in opened(client, case.receipt)
     answer = client.get("/status/proof/")
     assert holds(answer.content, tmp_path / "proof.json").exit_code == 0

@@ -14,7 +14,9 @@ from django.test import Client
 from releases import places, proofs
 from releases.checks_proofs import proofs_check
 from releases.tasks import proofs_sweep, seal_proofs
-from removal import appeals, closing, retention, review
+from removal import appeals, closing, retention
+from removal.deciding import request_decide
+from removal.destroying import case_destroy
 from removal.models import AuditEntry, RemovalRequest, today
 from removal.secrets import SecretUnavailable
 from removal.selectors.proofs import proofs_due
@@ -58,7 +60,7 @@ def test_what_is_sealed_at_closing_outlives_rows_files_and_keys(
     assert fetched(client, case) == before
     sealed = bytes(case.request.proof_sealed)
     assert before[0]["value"].encode() not in sealed
-    retention.case_destroy(case.request_id)
+    case_destroy(case.request_id)
     for name in ("staff", "worker", "release"):
         shutil.rmtree(settings.UNLIST.secret_dir / name)
     shutil.rmtree(places.release_dir("public", 1))
@@ -129,7 +131,7 @@ def test_each_key_is_proven_by_the_first_release_that_carried_it(client: Client)
     proofs.proofs_seal_due()
     appeals.request_appeal(opened=case.opened(), text="The other one too.")
     assert len(fetched(client, case)) == 1
-    review.request_decide(
+    request_decide(
         request_id=case.request_id,
         reviewer=factories.staff_user(),
         approve=[candidate.pk for candidate in case.candidates],

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connections
 
+from removal.signals import rows_approved
 from tests.removal import factories
 
 
@@ -40,3 +41,13 @@ def real_database(transactional_db: None, tmp_path: Path) -> Iterator[None]:
     finally:
         settings["NAME"] = name
         connections["default"] = usual
+
+
+@pytest.fixture
+def told() -> Any:
+    """Collect how many rows are told to the lists, call by call."""
+    counts: list[int] = []
+    receiver = lambda **kwargs: counts.append(len(kwargs["rows"]))  # noqa: E731
+    rows_approved.connect(receiver)
+    yield counts
+    rows_approved.disconnect(receiver)

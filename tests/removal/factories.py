@@ -30,8 +30,10 @@ from PIL import Image
 
 from catalog.models import Dataset, Group
 from indexer.evidence.verdict import Evidence, Match
-from removal import draining, fingerprinting, matching, review, secrets
+from removal import draining, fingerprinting, matching, secrets
+from removal.closing import request_release
 from removal.content import RowId, RowToVerify
+from removal.deciding import request_decide
 from removal.intake import Submitted, request_submit
 from removal.models import Candidate, RemovalRequest
 from removal.selectors import OpenedRequest, request_open, review_case
@@ -294,7 +296,7 @@ def decided(
     """Return a decided request; `approve` are places among its candidates."""
     case = in_review(**submission)
     candidates = case.candidates
-    review.request_decide(
+    request_decide(
         request_id=case.request_id,
         reviewer=staff_user(),
         approve=[candidates[place].pk for place in approve],
@@ -308,7 +310,7 @@ def decided(
 def released(*, release: int = 1, **submission: Any) -> Case:
     """Return an approved request that a release carries."""
     case = decided(**submission)
-    review.request_release(request_id=case.request_id, release=release)
+    request_release(request_id=case.request_id, release=release)
     return case
 
 

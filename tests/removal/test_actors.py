@@ -15,13 +15,15 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from removal import appeals, audit, conversation, retention, review
+from removal import appeals, audit, retention, review
+from removal.closing import request_release
+from removal.deciding import AlreadyDecided, DecisionInvalid, request_decide
 from removal.lifecycle import STEPS, TransitionRefused
+from removal.messages import UNANSWERED_MAX, ConversationInvalid, message_post, message_send
 from removal.models import AuditEntry, Candidate, Message, Purpose, Question, State, Verdict
-from removal.review import AlreadyDecided, DecisionInvalid
+from removal.questions import question_answer, question_put
 from removal.selectors import requests_awaiting_release
 from removal.selectors.subject import rows_opened
-from removal.signals import rows_approved
 from tests.removal import factories
 from tests.removal.factories import Case, match
 
@@ -31,7 +33,7 @@ REFUSALS = (
     TransitionRefused,
     AlreadyDecided,
     DecisionInvalid,
-    conversation.ConversationInvalid,
+    ConversationInvalid,
 )
 
 
@@ -59,16 +61,6 @@ def tried(act: Callable[..., Any], **given: Any) -> str:
 
 
 @pytest.fixture
-def told() -> Any:
-    """Collect how many rows are told to the lists, call by call."""
-    counts: list[int] = []
-    receiver = lambda **kwargs: counts.append(len(kwargs["rows"]))  # noqa: E731
-    rows_approved.connect(receiver)
-    yield counts
-    rows_approved.disconnect(receiver)
-
-
-@pytest.fixture
 def case(monkeypatch: pytest.MonkeyPatch) -> Case:
     picture = factories.photo_bytes(side=96)
     monkeypatch.setattr("removal.questions.row_picture", lambda *row: picture)
@@ -91,7 +83,7 @@ class Subject:
         return Counter(self.random.choice(acts)() for _ in range(ROUNDS))
 
     def post(self) -> str:
-        done = tried(conversation.message_post, opened=self.opened, text="words")
+        done = tried(message_post, opened=self.opened, text="words")
         self.posted += done == "done"
         return f"post {done}"
 
@@ -100,7 +92,7 @@ class Subject:
         if not ids:
             return "answer to nothing"
         question, mine = self.random.choice(ids), self.random.random() < 0.5
-        act = conversation.question_answer
+        act = question_answer
         return f"answer {tried(act, opened=self.opened, question=question, mine=mine)}"
 
     def appeal(self) -> str:
@@ -130,14 +122,14 @@ class Maintainer:
             "statement": "words",
             "tier": "exact",
         }
-        return f"decide {tried(review.request_decide, **self._by(), **given)}"
+        return f"decide {tried(request_decide, **self._by(), **given)}"
 
     def ask(self) -> str:
         row = self.random.choice(self.rows[2:])
-        return f"ask {tried(conversation.question_put, **self._by(), candidate_ids=[row])}"
+        return f"ask {tried(question_put, **self._by(), candidate_ids=[row])}"
 
     def send(self) -> str:
-        done = tried(conversation.message_send, **self._by(), text="words")
+        done = tried(message_send, **self._by(), text="words")
         self.sent += done == "done"
         return f"send {done}"
 
@@ -152,7 +144,7 @@ class Publisher:
         told: Counter[str] = Counter()
         for number in range(1, ROUNDS // 2):
             for request_id in requests_awaiting_release(up_to_seq=audit.audit_head().seq):
-                told[tried(review.request_release, request_id=request_id, release=number)] += 1
+                told[tried(request_release, request_id=request_id, release=number)] += 1
         return told
 
 
@@ -220,7 +212,7 @@ def test_one_of_many_appeals_is_taken() -> None:
 
 
 def test_the_last_two_answers_at_once_bring_it_back_once(case: Case) -> None:
-    conversation.question_put(
+    question_put(
         request_id=case.request_id,
         reviewer=factories.staff_user(),
         candidate_ids=[candidate.pk for candidate in case.candidates[2:]],
@@ -228,10 +220,7 @@ def test_the_last_two_answers_at_once_bring_it_back_once(case: Case) -> None:
     questions = Question.objects.values_list("pk", flat=True)
     opened = case.opened()
     together(
-        *(
-            lambda pk=pk: conversation.question_answer(opened=opened, question=pk, mine=True)
-            for pk in questions
-        )
+        *(lambda pk=pk: question_answer(opened=opened, question=pk, mine=True) for pk in questions)
     )
     assert case.request.state == State.IN_REVIEW
     assert Question.objects.filter(mine=True).count() == 3
@@ -242,17 +231,17 @@ def test_the_last_two_answers_at_once_bring_it_back_once(case: Case) -> None:
 
 def test_messages_from_both_sides_at_once_keep_limit_and_order(case: Case) -> None:
     opened, user = case.opened(), factories.staff_user()
-    half = conversation.UNANSWERED_MAX // 2
+    half = UNANSWERED_MAX // 2
     for _ in range(half + 2):
-        conversation.message_post(opened=opened, text="words")
+        message_post(opened=opened, text="words")
 
     def post() -> str:
-        return tried(conversation.message_post, opened=opened, text="words")
+        return tried(message_post, opened=opened, text="words")
 
     done = Counter(together(*[post] * 6))
     assert done == {"done": 3, "ConversationRefused": 3}
     given = {"request_id": case.request_id, "reviewer": user, "text": "words"}
-    together(*[lambda: tried(conversation.message_send, **given)] * 3, post)
+    together(*[lambda: tried(message_send, **given)] * 3, post)
     numbers = list(Message.objects.values_list("n", flat=True))
     assert numbers == list(range(1, len(numbers) + 1))
     audit.audit_verify()

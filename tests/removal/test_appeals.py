@@ -6,27 +6,19 @@ from typing import Any
 
 import pytest
 
-from removal import appeals, audit, conversation, retention, review
+from removal import appeals, audit, review
+from removal.closing import request_release
+from removal.deciding import DecisionInvalid, RequestChanged, request_decide
+from removal.destroying import request_erase
 from removal.lifecycle import TransitionRefused
 from removal.models import AuditEntry, RemovalRequest, State, Verdict, today
-from removal.review import DecisionInvalid, RequestChanged
+from removal.questions import question_put, requests_expire
 from removal.selectors import requests_awaiting_release, review_case
-from removal.signals import rows_approved
 from tests.removal import factories
 from tests.removal.factories import Case
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_secrets")]
 FAR = 10**9
-
-
-@pytest.fixture
-def told() -> Any:
-    """Collect how many rows are told to the lists, call by call."""
-    counts: list[int] = []
-    receiver = lambda **kwargs: counts.append(len(kwargs["rows"]))  # noqa: E731
-    rows_approved.connect(receiver)
-    yield counts
-    rows_approved.disconnect(receiver)
 
 
 def appeal(case: Case, text: str = "Look again, please.") -> str:
@@ -35,7 +27,7 @@ def appeal(case: Case, text: str = "Look again, please.") -> str:
 
 def decide(case: Case, *places: int, reason: str | None = None, **changes: Any) -> str:
     candidates = case.candidates
-    return review.request_decide(
+    return request_decide(
         request_id=case.request_id,
         reviewer=factories.staff_user(),
         approve=[candidates[place].pk for place in places],
@@ -56,7 +48,7 @@ def denied() -> Case:
 
 def partly_released() -> Case:
     case = partly()
-    review.request_release(request_id=case.request_id, release=1)
+    request_release(request_id=case.request_id, release=1)
     return case
 
 
@@ -145,7 +137,7 @@ def test_an_appeal_needs_words() -> None:
 def test_an_erased_request_cannot_be_appealed() -> None:
     case = denied()
     opened = case.opened()
-    retention.request_erase(case.request_id)
+    request_erase(case.request_id)
     with pytest.raises(TransitionRefused):
         appeals.request_appeal(opened=opened, text="words")
 
@@ -224,8 +216,8 @@ def test_a_released_part_with_more_after_the_appeal_is_told_of_both() -> None:
     appeal(case)
     assert decide(case, 1) == "approved"
     assert requests_awaiting_release(up_to_seq=FAR) == [case.request_id]
-    review.request_release(request_id=case.request_id, release=2)
-    review.request_release(request_id=case.request_id, release=2)
+    request_release(request_id=case.request_id, release=2)
+    request_release(request_id=case.request_id, release=2)
     assert (case.request.state, case.request.released_in) == (State.RELEASED, [1, 2])
 
 
@@ -233,8 +225,8 @@ def test_an_appeal_delays_no_release_of_what_was_approved() -> None:
     case = partly()
     appeal(case)
     assert requests_awaiting_release(up_to_seq=FAR) == [case.request_id]
-    review.request_release(request_id=case.request_id, release=4)
-    review.request_release(request_id=case.request_id, release=4)
+    request_release(request_id=case.request_id, release=4)
+    request_release(request_id=case.request_id, release=4)
     assert (case.request.state, case.request.released_in) == (State.IN_REVIEW, [4])
     assert requests_awaiting_release(up_to_seq=FAR) == []
     assert decide(case, reason="public_interest") == "released"
@@ -246,7 +238,7 @@ def test_who_withdraws_during_the_appeal_keeps_what_was_approved() -> None:
     case = partly()
     appeal(case)
     review.request_withdraw(opened=case.opened())
-    review.request_release(request_id=case.request_id, release=4)
+    request_release(request_id=case.request_id, release=4)
     request = case.request
     assert (request.state, request.outcome) == (State.WITHDRAWN, State.PARTLY_APPROVED)
     assert request.released_in == [4]
@@ -254,7 +246,7 @@ def test_who_withdraws_during_the_appeal_keeps_what_was_approved() -> None:
     appeal(other)
     review.request_withdraw(opened=other.opened())
     with pytest.raises(TransitionRefused):
-        review.request_release(request_id=other.request_id, release=4)
+        request_release(request_id=other.request_id, release=4)
 
 
 def test_a_decision_on_what_was_seen_before_the_appeal_changes_nothing() -> None:
@@ -273,12 +265,12 @@ def test_the_subject_can_be_asked_during_an_appeal(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("removal.questions.row_picture", lambda *row: picture)
     case = partly()
     appeal(case)
-    conversation.question_put(
+    question_put(
         request_id=case.request_id,
         reviewer=factories.staff_user(),
         candidate_ids=[case.candidates[2].pk],
     )
     RemovalRequest.objects.update(answer_due_on=today() - dt.timedelta(days=1))
-    conversation.requests_expire()
+    requests_expire()
     assert (case.request.state, case.request.outcome) == (State.EXPIRED, State.PARTLY_APPROVED)
     assert requests_awaiting_release(up_to_seq=FAR) == [case.request_id]

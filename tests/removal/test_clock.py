@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from removal import review
+from removal.deciding import DecisionInvalid
 from removal.lifecycle import months_added
 from removal.models import RemovalRequest
-from removal.review import DecisionInvalid
 from tests.removal import factories
 from tests.removal.lifecycle_model import months_later
 

@@ -19,7 +19,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from scipy import stats
 
-from removal import receipts, retention
+from removal import receipts
+from removal.destroying import request_erase
 from removal.selectors import subject
 from tests.removal import factories
 
@@ -46,7 +47,7 @@ def purged_codes() -> list[str]:
     for _ in range(CODES):
         case = factories.received()
         codes.append(case.receipt)
-        retention.request_erase(case.request_id)
+        request_erase(case.request_id)
     return codes
 
 

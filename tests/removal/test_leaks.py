@@ -12,18 +12,11 @@ from django.conf import settings
 from django.core import serializers
 from django.db import connection
 
-from removal import (
-    appeals,
-    blobs,
-    conversation,
-    draining,
-    fingerprinting,
-    matching,
-    review,
-    sessions,
-    shred,
-)
+from removal import appeals, blobs, draining, fingerprinting, matching, sessions, shred
+from removal.deciding import request_decide
+from removal.messages import message_post, message_send
 from removal.models import Photo, Purpose, Recipient, SearchUnit
+from removal.reveals import photo_reveal
 from removal.sealing import role_key, unwrap
 from removal.selectors import review_case
 from tests.functional.leaks import found_in_bytes, shapes_of
@@ -77,12 +70,10 @@ def test_no_personal_data_lies_in_the_clear_anywhere(caplog: pytest.LogCaptureFi
     assert SearchUnit.objects.exclude(rows_sealed=b"").exists()
     case = factories.searched(searcher, photos=[photo], note=NOTE, urls=[URL], category="medical")
     view = review_case(request_id=case.request_id, reviewer=factories.staff_user())
-    review.photo_reveal(photo_id=view.photos[0].id, reviewer=factories.staff_user())
-    conversation.message_post(opened=case.opened(), text=MESSAGE)
-    conversation.message_send(
-        request_id=case.request_id, reviewer=factories.staff_user(), text=ANSWER
-    )
-    review.request_decide(
+    photo_reveal(photo_id=view.photos[0].id, reviewer=factories.staff_user())
+    message_post(opened=case.opened(), text=MESSAGE)
+    message_send(request_id=case.request_id, reviewer=factories.staff_user(), text=ANSWER)
+    request_decide(
         request_id=case.request_id,
         reviewer=factories.staff_user(),
         approve=[],

@@ -26,19 +26,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from removal import (
-    appeals,
-    audit,
-    conversation,
-    draining,
-    fingerprinting,
-    matching,
-    retention,
-    review,
-)
+from removal import appeals, audit, draining, fingerprinting, matching, retention, review
+from removal.closing import request_release
+from removal.deciding import AlreadyDecided, DecisionInvalid, request_decide
 from removal.lifecycle import TransitionRefused
+from removal.messages import ConversationInvalid, message_post, message_send
 from removal.models import AuditEntry, Candidate, Message, Question, RemovalRequest, Verdict
-from removal.review import AlreadyDecided, DecisionInvalid
+from removal.questions import question_answer, question_put
 from removal.selectors import request_open, requests_awaiting_release
 from removal.signals import rows_approved
 from tests.removal import factories
@@ -49,7 +43,7 @@ REFUSALS = (
     TransitionRefused,
     AlreadyDecided,
     DecisionInvalid,
-    conversation.ConversationInvalid,
+    ConversationInvalid,
     appeals.AppealInvalid,
 )
 PICTURE = factories.photo_bytes(side=96)
@@ -110,7 +104,7 @@ class LifecycleMachine(RuleBasedStateMachine):
     def ask(self, places: set[int]) -> None:
         self.tried(
             self.the.may_ask(places),
-            lambda: conversation.question_put(
+            lambda: question_put(
                 request_id=self.case.request_id,
                 reviewer=self.staff[0],
                 candidate_ids=self.ids(places),
@@ -125,7 +119,7 @@ class LifecycleMachine(RuleBasedStateMachine):
         allowed = self.the.state == "needs_info" and place in self.the.asked
         self.tried(
             allowed,
-            lambda: conversation.question_answer(
+            lambda: question_answer(
                 opened=self.opened(), question=asked.pk if asked else uuid.uuid4(), mine=mine
             ),
             lambda: self.the.answer(place, mine),
@@ -136,7 +130,7 @@ class LifecycleMachine(RuleBasedStateMachine):
     def post(self) -> None:
         self.tried(
             self.the.may_post(),
-            lambda: conversation.message_post(opened=self.opened(), text="words"),
+            lambda: message_post(opened=self.opened(), text="words"),
             lambda: self.the.messages.append("subject"),
         )
 
@@ -145,7 +139,7 @@ class LifecycleMachine(RuleBasedStateMachine):
     def send(self) -> None:
         self.tried(
             self.the.may_write(),
-            lambda: conversation.message_send(
+            lambda: message_send(
                 request_id=self.case.request_id, reviewer=self.staff[1], text="words"
             ),
             lambda: self.the.messages.append("maintainer"),
@@ -157,7 +151,7 @@ class LifecycleMachine(RuleBasedStateMachine):
         places &= self.the.rows
         self.tried(
             self.the.may_decide(places, reasoned=reasoned),
-            lambda: review.request_decide(
+            lambda: request_decide(
                 request_id=self.case.request_id,
                 reviewer=self.staff[who],
                 approve=self.ids(places),
@@ -178,7 +172,7 @@ class LifecycleMachine(RuleBasedStateMachine):
         for request_id in waiting:
             self.tried(
                 True,
-                lambda: review.request_release(request_id=request_id, release=self.release),  # noqa: B023
+                lambda: request_release(request_id=request_id, release=self.release),  # noqa: B023
                 lambda: self.the.release(self.release),
             )
 

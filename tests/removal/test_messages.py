@@ -8,8 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from removal import conversation, retention, review
+from removal import review
+from removal.destroying import case_destroy, request_erase
 from removal.lifecycle import TransitionRefused
+from removal.messages import (
+    MESSAGE_MAX,
+    UNANSWERED_MAX,
+    ConversationInvalid,
+    ConversationRefused,
+    conversation_open,
+    message_post,
+    message_send,
+)
 from removal.models import AuditEntry, Message, RemovalRequest, State, today
 from removal.plaintext import WordsInvalid, plain_text
 from removal.selectors import RequestGone, review_case
@@ -23,13 +33,11 @@ MARK = "marked words 7141"
 
 
 def post(case: Case, text: str = MARK) -> None:
-    conversation.message_post(opened=case.opened(), text=text)
+    message_post(opened=case.opened(), text=text)
 
 
 def send(case: Case, text: str = MARK) -> None:
-    conversation.message_send(
-        request_id=case.request_id, reviewer=factories.staff_user(), text=text
-    )
+    message_send(request_id=case.request_id, reviewer=factories.staff_user(), text=text)
 
 
 def read(case: Case) -> list[tuple[str, str]]:
@@ -73,14 +81,14 @@ def test_words_are_nowhere_in_clear() -> None:
     [
         ("", "words_missing"),
         (" \n\x00\t ", "words_missing"),
-        ("x" * (conversation.MESSAGE_MAX + 1), "words_too_long"),
+        ("x" * (MESSAGE_MAX + 1), "words_too_long"),
         ("half a sign: \ud800", "words_unreadable"),
     ],
 )
 def test_what_is_no_message_is_refused(text: str, code: str) -> None:
     case = factories.in_review()
     for write in (post, send):
-        with pytest.raises(conversation.ConversationInvalid) as refusal:
+        with pytest.raises(ConversationInvalid) as refusal:
             write(case, text)
         assert refusal.value.code == code
     assert not Message.objects.exists()
@@ -99,14 +107,14 @@ def test_plain_text_is_stable_and_holds_no_control(text: str) -> None:
 
 def test_the_subject_waits_for_an_answer_after_ten_messages() -> None:
     case = factories.in_review()
-    for _ in range(conversation.UNANSWERED_MAX):
+    for _ in range(UNANSWERED_MAX):
         post(case)
-    with pytest.raises(conversation.ConversationRefused) as refusal:
+    with pytest.raises(ConversationRefused) as refusal:
         post(case)
     assert refusal.value.code == "too_many_messages"
     send(case)
     post(case)
-    assert Message.objects.count() == conversation.UNANSWERED_MAX + 2
+    assert Message.objects.count() == UNANSWERED_MAX + 2
 
 
 def test_a_conversation_has_a_greatest_length(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +123,7 @@ def test_a_conversation_has_a_greatest_length(monkeypatch: pytest.MonkeyPatch) -
     for write in (post, send, send):
         write(case)
     for write in (post, send):
-        with pytest.raises(conversation.ConversationRefused, match="greatest length"):
+        with pytest.raises(ConversationRefused, match="greatest length"):
             write(case)
 
 
@@ -147,7 +155,7 @@ def _closed(days: int, **changes: Any) -> Case:
 )
 def test_words_go_while_the_request_lives(make: Callable[[], Case], open_: bool) -> None:
     case = make()
-    assert conversation.conversation_open(case.request) is open_
+    assert conversation_open(case.request) is open_
     for write in (post, send):
         if open_:
             write(case)
@@ -159,7 +167,7 @@ def test_words_go_while_the_request_lives(make: Callable[[], Case], open_: bool)
 
 def test_a_message_to_nobody_is_said_to_be_one() -> None:
     case = factories.in_review()
-    retention.request_erase(case.request_id)
+    request_erase(case.request_id)
     with pytest.raises(RequestGone):
         send(case)
 
@@ -169,6 +177,6 @@ def test_messages_outlive_the_photo_and_die_with_the_case() -> None:
     post(case)
     review.photos_delete_now(opened=case.opened())
     assert read(case) == [("subject", MARK)]
-    retention.case_destroy(case.request_id)
+    case_destroy(case.request_id)
     assert read(case) == []
     assert not Message.objects.exists()

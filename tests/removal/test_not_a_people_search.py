@@ -22,9 +22,11 @@ from indexer.evidence.verdict import Match
 from releases import places, signing
 from releases.build import release_build
 from releases.publish import releases_publish
-from removal import conversation, draining, fingerprinting, matching, review
+from removal import draining, fingerprinting, matching
 from removal.content import row_opened
+from removal.deciding import request_decide
 from removal.models import Candidate, Kind, Purpose, RemovalRequest, State
+from removal.questions import question_put
 from removal.selectors import request_open
 from tests.functional.leaks import shapes_of
 from tests.removal import factories
@@ -204,7 +206,7 @@ class Story:
     def asked(self) -> None:
         """Have a reviewer ask about one look-alike, and answer."""
         similar = next(row.key for row in self.world.rows if row.kind == "similar")
-        conversation.question_put(
+        question_put(
             request_id=self.request.pk,
             reviewer=factories.staff_user(),
             candidate_ids=[self.candidates()[similar].pk],
@@ -216,7 +218,7 @@ class Story:
 
     def decided(self, approve: Collection[str]) -> None:
         candidates = self.candidates()
-        review.request_decide(
+        request_decide(
             request_id=self.request.pk,
             reviewer=factories.staff_user(),
             approve=[candidates[key].pk for key in approve],

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from removal import audit, conversation, retention, review
+from removal import audit, retention, review
+from removal.destroying import case_destroy
 from removal.lifecycle import TransitionRefused
+from removal.messages import ConversationInvalid
 from removal.models import AuditEntry, Candidate, Question, RemovalRequest, State, today
+from removal.questions import QUESTIONS_MAX, question_answer, question_put, requests_expire
 from removal.selectors import RequestGone, review_case
 from removal.selectors.conversation import questions_read
 from removal.selectors.subject import case_key
@@ -45,7 +48,7 @@ def similar(case: Case) -> list[uuid.UUID]:
 
 
 def put(case: Case, *chosen: uuid.UUID, text: str = "") -> None:
-    conversation.question_put(
+    question_put(
         request_id=case.request_id,
         reviewer=factories.staff_user(),
         candidate_ids=chosen or similar(case),
@@ -54,7 +57,7 @@ def put(case: Case, *chosen: uuid.UUID, text: str = "") -> None:
 
 
 def answer(case: Case, question: uuid.UUID, *, mine: bool = True) -> None:
-    conversation.question_answer(opened=case.opened(), question=question, mine=mine)
+    question_answer(opened=case.opened(), question=question, mine=mine)
 
 
 def asked(case: Case) -> list[Any]:
@@ -133,13 +136,11 @@ def test_only_look_alikes_of_this_request_are_ever_asked_about(pictures: list[An
     case, other = with_similar(), with_similar()
     exact = case.candidates[0].pk
     for chosen in ([exact], similar(other), [uuid.uuid4()], [similar(case)[0], exact]):
-        with pytest.raises(conversation.ConversationInvalid) as refusal:
+        with pytest.raises(ConversationInvalid) as refusal:
             put(case, *chosen)
         assert refusal.value.code == "rows_not_similar"
-    with pytest.raises(conversation.ConversationInvalid, match="Choose similar rows"):
-        conversation.question_put(
-            request_id=case.request_id, reviewer=factories.staff_user(), candidate_ids=[]
-        )
+    with pytest.raises(ConversationInvalid, match="Choose similar rows"):
+        question_put(request_id=case.request_id, reviewer=factories.staff_user(), candidate_ids=[])
     assert (pictures, Question.objects.count(), case.request.state) == ([], 0, State.IN_REVIEW)
 
 
@@ -149,14 +150,14 @@ def test_a_row_is_asked_about_once_and_ten_rows_at_most() -> None:
     put(case, *rows[:9])
     for question in asked(case):
         answer(case, question.id)
-    with pytest.raises(conversation.ConversationInvalid) as refusal:
+    with pytest.raises(ConversationInvalid) as refusal:
         put(case, rows[0])
     assert refusal.value.code == "asked_before"
-    with pytest.raises(conversation.ConversationInvalid) as refusal:
+    with pytest.raises(ConversationInvalid) as refusal:
         put(case, *rows[9:])
     assert refusal.value.code == "too_many_questions"
     put(case, rows[9])
-    assert Question.objects.count() == conversation.QUESTIONS_MAX
+    assert Question.objects.count() == QUESTIONS_MAX
 
 
 @pytest.mark.parametrize("stored", [None, factories.PLAIN])
@@ -165,7 +166,7 @@ def test_a_row_without_picture_cannot_be_asked_about(
 ) -> None:
     monkeypatch.setattr("removal.questions.row_picture", lambda *row: stored)
     case = with_similar()
-    with pytest.raises(conversation.ConversationInvalid) as refusal:
+    with pytest.raises(ConversationInvalid) as refusal:
         put(case, text="words")
     assert refusal.value.code == "no_picture"
     assert (case.request.state, Question.objects.count()) == (State.IN_REVIEW, 0)
@@ -178,7 +179,7 @@ def test_answers_of_others_change_nothing() -> None:
     put(other)
     foreign = asked(other)[0].id
     for question in (foreign, uuid.uuid4()):
-        with pytest.raises(conversation.ConversationInvalid) as refusal:
+        with pytest.raises(ConversationInvalid) as refusal:
             answer(case, question)
         assert refusal.value.code == "question_unknown"
     assert not Question.objects.filter(answered_on__isnull=False).exists()
@@ -192,9 +193,9 @@ def test_questions_are_put_in_review_alone() -> None:
     review.request_withdraw(opened=case.opened())
     with pytest.raises(TransitionRefused):
         put(case, similar(case)[1])
-    retention.case_destroy(case.request_id)
+    case_destroy(case.request_id)
     RemovalRequest.objects.update(state=State.IN_REVIEW)
-    with pytest.raises((RequestGone, conversation.ConversationInvalid)):
+    with pytest.raises((RequestGone, ConversationInvalid)):
         put(case, uuid.uuid4())
 
 
@@ -208,8 +209,8 @@ def test_only_a_question_that_is_not_answered_in_time_ends_a_request() -> None:
     )
     RemovalRequest.objects.filter(pk=open_.request_id).update(answer_due_on=day)
     RemovalRequest.objects.filter(pk=waiting.request_id).update(due_on=dt.date(2020, 1, 1))
-    assert conversation.requests_expire() == 1
-    assert conversation.requests_expire() == 0
+    assert requests_expire() == 1
+    assert requests_expire() == 0
     request = late.request
     assert (request.state, request.outcome, request.closed_on) == (State.EXPIRED, "expired", day)
     assert request.photos_delete_on == day
@@ -232,7 +233,7 @@ def test_an_answer_that_is_late_but_before_the_end_counts() -> None:
     put(case)
     RemovalRequest.objects.update(answer_due_on=today() - dt.timedelta(days=1))
     answer(case, asked(case)[0].id)
-    assert conversation.requests_expire() == 0
+    assert requests_expire() == 0
     assert case.request.state == State.IN_REVIEW
 
 
@@ -240,6 +241,6 @@ def test_questions_die_with_the_case() -> None:
     case = with_similar()
     put(case)
     review.request_withdraw(opened=case.opened())
-    retention.case_destroy(case.request_id)
+    case_destroy(case.request_id)
     assert not Question.objects.exists()
     assert not Candidate.objects.exists()

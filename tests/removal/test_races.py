@@ -11,9 +11,9 @@ from django.db import connections
 
 from removal import draining, fingerprinting, matching, retention, review
 from removal.audit import audit_verify
+from removal.deciding import AlreadyDecided, request_decide
 from removal.lifecycle import TransitionRefused
 from removal.models import AuditEntry, Candidate, SearchUnit, State
-from removal.review import AlreadyDecided
 from removal.signals import rows_approved
 from tests.removal import factories
 
@@ -47,7 +47,7 @@ def test_nothing_is_decided_twice() -> None:
     rows_approved.connect(receiver)
     try:
         outcomes = at_once(
-            lambda n: review.request_decide(
+            lambda n: request_decide(
                 request_id=case.request_id,
                 reviewer=reviewer,
                 approve=chosen if n % 2 else [],
@@ -72,7 +72,7 @@ def test_a_withdrawal_and_a_decision_never_both_win() -> None:
     def work(n: int) -> Any:
         if n % 2:
             return review.request_withdraw(opened=opened)
-        return review.request_decide(
+        return request_decide(
             request_id=case.request_id,
             reviewer=reviewer,
             approve=[],

@@ -18,7 +18,6 @@ from removal import (
     audit,
     blobs,
     content,
-    conversation,
     gate,
     receipts,
     retention,
@@ -28,7 +27,10 @@ from removal import (
     shred,
 )
 from removal.audit import audit_verify
+from removal.deciding import request_decide
+from removal.destroying import photos_destroy, request_erase
 from removal.load import Gate
+from removal.messages import message_post, message_send
 from removal.models import (
     AuditEntry,
     Candidate,
@@ -46,6 +48,7 @@ from removal.models import (
     Wrap,
     today,
 )
+from removal.questions import question_answer
 from removal.sealing import NotReadable, Place, seal
 from removal.secrets import SecretUnavailable
 from removal.selectors import ReceiptUnknown, request_open
@@ -142,7 +145,7 @@ def test_a_request_never_searched_in_120_days_goes_to_a_maintainer_who_can_say_s
     assert (done["photos"], done["given_up"]) == (1, 1)
     assert case.request.state == State.IN_REVIEW
     assert ran()["given_up"] == 0
-    review.request_decide(
+    request_decide(
         request_id=case.request_id,
         reviewer=factories.staff_user(),
         approve=[],
@@ -158,7 +161,7 @@ def test_a_request_never_searched_in_120_days_goes_to_a_maintainer_who_can_say_s
 def test_a_late_decision_does_not_prolong_the_120_days(ran: Callable[[], Counter[str]]) -> None:
     case = factories.in_review()
     days_pass(115)
-    review.request_decide(
+    request_decide(
         request_id=case.request_id,
         reviewer=factories.staff_user(),
         approve=[],
@@ -272,7 +275,7 @@ def test_an_erasure_that_dies_is_unknown_at_once_and_completed_by_the_next_run(
     with monkeypatch.context() as patch:
         patch.setattr(audit, "audit_append", dies)
         with pytest.raises(KeyboardInterrupt):
-            retention.request_erase(erased.request.pk)
+            request_erase(erased.request.pk)
     with pytest.raises(ReceiptUnknown):
         request_open(receipt=erased.receipt)
     assert ran()["tombstones"] == 1
@@ -348,7 +351,7 @@ def test_spent_tickets_go_when_they_would_be_expired_anyway(
 
 
 def asked_about(case: Case) -> Question:
-    """Put a question to the subject as `conversation.question_put` does, without a dataset."""
+    """Put a question to the subject as `questions.question_put` does, without a dataset."""
     request, question_id = case.request, uuid.uuid4()
     similar = request.candidates.get(kind="similar")
     tile = seal(request.pk, Purpose.CASE, content.tile_item(question_id), b"tile")
@@ -362,12 +365,10 @@ def asked_about(case: Case) -> Question:
 
 def test_words_questions_and_appeal_die_with_the_case(ran: Callable[[], Counter[str]]) -> None:
     case = factories.in_review()
-    conversation.message_post(opened=case.opened(), text="marked words")
-    conversation.message_send(
-        request_id=case.request_id, reviewer=factories.staff_user(), text="marked answer"
-    )
+    message_post(opened=case.opened(), text="marked words")
+    message_send(request_id=case.request_id, reviewer=factories.staff_user(), text="marked answer")
     question = asked_about(case)
-    conversation.question_answer(opened=case.opened(), question=question.pk, mine=True)
+    question_answer(opened=case.opened(), question=question.pk, mine=True)
     denied(case)
     appeals.request_appeal(opened=case.opened(), text="marked appeal")
     denied(case)
@@ -385,7 +386,7 @@ def test_words_questions_and_appeal_die_with_the_case(ran: Callable[[], Counter[
 
 
 def denied(case: Case) -> None:
-    review.request_decide(
+    request_decide(
         request_id=case.request_id,
         reviewer=factories.staff_user(),
         approve=[],
@@ -477,7 +478,7 @@ def test_an_erased_request_takes_its_sessions_along(ran: Callable[[], Counter[st
     case = factories.received()
     cookies = sessions.session_start(opened=case.opened())
     ran()
-    retention.request_erase(case.request_id)
+    request_erase(case.request_id)
     with pytest.raises(sessions.SessionEnded):
         sessions.session_open(cookies=cookies)
     assert files(shred.folder) == set()
@@ -552,7 +553,7 @@ def test_a_request_that_cannot_be_deleted_holds_up_nothing_else(
     """One key file that could not be written stopped all that was due behind it."""
     stuck, other = factories.no_match(), factories.no_match()
     days_pass(14)
-    real = retention.photos_destroy
+    real = photos_destroy
 
     def forbidden(request_id: uuid.UUID) -> bool:
         if request_id == stuck.request_id:

@@ -8,9 +8,12 @@ import pytest
 from django.contrib.auth.models import User
 
 from removal import retention, reveals, review
+from removal.closing import request_release
+from removal.deciding import AlreadyDecided, DecisionInvalid, request_decide
+from removal.destroying import case_destroy
 from removal.lifecycle import TransitionRefused
 from removal.models import AuditEntry, Candidate, RemovalRequest, State, Verdict, today
-from removal.review import AlreadyDecided, DecisionInvalid
+from removal.reveals import candidate_reveal, photo_reveal
 from removal.selectors import RequestGone, queue, review_case, review_photo
 from removal.selectors.desk import case_key_held
 from removal.selectors.subject import ApprovedRow
@@ -47,9 +50,7 @@ def decide(case: Any, reviewer: User, *places: int, **changes: Any) -> str:
         "statement": "",
         "tier": "exact" if places else None,
     }
-    return review.request_decide(
-        request_id=case.request_id, reviewer=reviewer, **{**given, **changes}
-    )
+    return request_decide(request_id=case.request_id, reviewer=reviewer, **{**given, **changes})
 
 
 def test_approval_of_every_exact_and_copy_row_is_approval(
@@ -153,7 +154,7 @@ def test_a_decision_gives_no_more_days_to_photos_that_their_owner_had_deleted(
 ) -> None:
     """The process died between the click and the destruction; retention is to complete it."""
     case = factories.in_review()
-    monkeypatch.setattr(retention, "photos_destroy", lambda _: False)
+    monkeypatch.setattr("removal.review.photos_destroy", lambda _: False)
     review.photos_delete_now(opened=case.opened())
     monkeypatch.undo()
     assert decide(case, reviewer, 0, 1) == "approved"
@@ -250,7 +251,7 @@ def test_a_closed_request_is_not_withdrawn(make: Callable[[], Case]) -> None:
 def test_a_release_is_noted_once_however_often_it_is_told() -> None:
     case = factories.decided()
     for _ in range(2):
-        review.request_release(request_id=case.request_id, release=3)
+        request_release(request_id=case.request_id, release=3)
     assert (case.request.state, case.request.released_in) == (State.RELEASED, [3])
     assert case.request.closed_on is not None
     assert AuditEntry.objects.filter(act="released").count() == 1
@@ -259,7 +260,7 @@ def test_a_release_is_noted_once_however_often_it_is_told() -> None:
 def test_a_request_that_was_not_approved_is_not_released() -> None:
     case = factories.no_match()
     with pytest.raises(TransitionRefused):
-        review.request_release(request_id=case.request_id, release=3)
+        request_release(request_id=case.request_id, release=3)
 
 
 # --- what maintainers read --------------------------------------------------------------------
@@ -297,7 +298,7 @@ def test_a_case_shows_all_that_is_needed_to_decide(reviewer: User) -> None:
 def test_reveals_are_audited_and_carry_no_metadata(reviewer: User) -> None:
     case = factories.in_review()
     view = review_case(request_id=case.request_id, reviewer=reviewer)
-    picture = review.photo_reveal(photo_id=view.photos[0].id, reviewer=reviewer)
+    picture = photo_reveal(photo_id=view.photos[0].id, reviewer=reviewer)
     assert picture.startswith(b"\xff\xd8")
     assert b"Exif" not in picture
     entry = AuditEntry.objects.get(act="photo_revealed")
@@ -315,7 +316,7 @@ def test_a_rows_picture_is_revealed_from_the_dataset(
         return factories.photo_bytes()
 
     monkeypatch.setattr(reveals, "row_picture", picture)
-    shown = review.candidate_reveal(candidate_id=case.candidates[0].pk, reviewer=reviewer)
+    shown = candidate_reveal(candidate_id=case.candidates[0].pk, reviewer=reviewer)
     assert shown is not None
     assert shown.startswith(b"\xff\xd8")
     assert asked == [("sample", "00000", "000000001", 1, None)]
@@ -323,14 +324,14 @@ def test_a_rows_picture_is_revealed_from_the_dataset(
     for gone in (None, factories.PLAIN):
         monkeypatch.setattr(reveals, "row_picture", lambda *row, gone=gone: gone)
         chosen = case.candidates[0].pk
-        assert review.candidate_reveal(candidate_id=chosen, reviewer=reviewer) is None
+        assert candidate_reveal(candidate_id=chosen, reviewer=reviewer) is None
     assert AuditEntry.objects.filter(act="row_revealed").count() == 1
 
 
 def test_what_is_gone_is_said_to_be_gone(reviewer: User) -> None:
     case = factories.in_review()
     photo = review_case(request_id=case.request_id, reviewer=reviewer).photos[0].id
-    retention.case_destroy(case.request_id)
+    case_destroy(case.request_id)
     with pytest.raises(RequestGone):
         review_photo(photo_id=photo, reviewer=reviewer)
     with pytest.raises(RequestGone):

@@ -14,6 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from removal import destroying, peppers, receipts, retention, rotation, sealing, secrets, shred
+from removal.destroying import request_erase
 from removal.models import Purpose, Recipient, RemovalRequest, Wrap
 from removal.sealing import (
     RECIPIENTS,
@@ -290,7 +291,7 @@ def test_old_receipts_work_under_a_new_pepper_until_their_requests_are_gone() ->
     grace_passes()
     retention.retention_run()
     assert len(retired(PEPPER)) == 1
-    retention.request_erase(old_case.request_id)
+    request_erase(old_case.request_id)
     assert retention.retention_run()["secrets_destroyed"] == 1
     assert retired(PEPPER) == []
     assert new_case.opened().request_id == new_case.request_id
@@ -315,7 +316,7 @@ def test_a_pepper_rotation_that_is_killed_loses_no_receipt(monkeypatch: pytest.M
             rotation.secret_rotate("pepper")
     assert secret_read(PEPPER) == old
     grace_passes()
-    retention.request_erase(factories.received().request_id)
+    request_erase(factories.received().request_id)
     retention.retention_run()  # the half-retired value is the one in use: it must survive this
     assert secret_read(PEPPER) == old
     assert case.opened().request_id == case.request_id

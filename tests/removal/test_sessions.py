@@ -12,7 +12,8 @@ from django.core import serializers
 from django.db.models import F
 from django.utils import timezone
 
-from removal import blobs, retention, sessions, shred
+from removal import blobs, sessions, shred
+from removal.destroying import request_erase
 from removal.models import Photo, Purpose, SubjectSession
 from removal.review import photos_delete_now
 from removal.selectors import ReceiptUnknown
@@ -168,7 +169,7 @@ def test_a_session_that_could_not_be_stored_leaves_no_key(monkeypatch: Any) -> N
 
 def test_a_purged_request_ends_its_sessions() -> None:
     case, cookies = begun()
-    retention.request_erase(case.request_id)
+    request_erase(case.request_id)
     refused(cookies)
     with pytest.raises(ReceiptUnknown):
         case.opened()

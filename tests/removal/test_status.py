@@ -9,7 +9,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from removal import fingerprinting, receipts, retention, review
+from removal import fingerprinting, receipts, review
+from removal.closing import request_release
+from removal.destroying import case_destroy, request_erase
 from removal.models import Photo, RemovalRequest, State
 from removal.receipts import ReceiptMistyped
 from removal.selectors import (
@@ -171,7 +173,7 @@ def test_a_row_with_a_broken_url_names_no_site() -> None:
 
 def test_the_status_of_a_tombstone_is_outcome_and_day_alone(settings: Any) -> None:
     case = factories.released(note="marked-note", category="medical")
-    retention.case_destroy(case.request_id)
+    case_destroy(case.request_id)
     facts = status(case)
     assert facts["found"] == facts["datasets"] == []
     assert facts["decision"]["outcome"] == "approved"
@@ -191,7 +193,7 @@ def test_mistyped_is_told_before_any_look_up(django_assert_num_queries: Any) -> 
 
 def test_unknown_and_purged_get_the_same_answer_after_the_same_queries() -> None:
     case = factories.received()
-    retention.request_erase(case.request_id)
+    request_erase(case.request_id)
     answers = []
     for receipt in (case.receipt, receipts.mint()):
         with (
@@ -227,7 +229,7 @@ def test_requests_awaiting_release_are_those_decided_up_to_an_entry() -> None:
     assert requests_awaiting_release(up_to_seq=seq - 1) == []
     everything = denied.request.state_seq
     assert requests_awaiting_release(up_to_seq=everything) == [first.request_id, second.request_id]
-    review.request_release(request_id=first.request_id, release=1)
+    request_release(request_id=first.request_id, release=1)
     assert requests_awaiting_release(up_to_seq=everything) == [second.request_id]
 
 

@@ -11,8 +11,9 @@ from django.core.management import call_command
 
 from indexer.query.fingerprint import Fingerprint, fingerprint_url
 from releases.models import ListEntry
-from removal import draining, fingerprinting, matching, review
+from removal import draining, fingerprinting, matching
 from removal.content import FoundRow, row_opened
+from removal.deciding import request_decide
 from removal.models import Kind, Purpose, SearchUnit, State
 from removal.searching import CatalogSearcher
 from removal.selectors import request_open, request_status
@@ -157,7 +158,7 @@ def test_what_a_dataset_holds_a_hundred_times_does_not_hide_another_spelling(
 
 def test_an_approval_lists_every_stored_spelling(covered: None) -> None:
     case = searched(ByAddress())
-    review.request_decide(
+    request_decide(
         request_id=case.request_id,
         reviewer=factories.staff_user(),
         approve=[candidate.pk for candidate in case.candidates],

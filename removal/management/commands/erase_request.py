@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from removal import retention
+from removal.destroying import request_erase
 from removal.receipts import ReceiptMistyped
 from removal.secrets import SecretUnavailable
 from removal.selectors import ReceiptUnknown, request_open
@@ -24,5 +24,5 @@ class Command(BaseCommand):
             opened = request_open(receipt=sys.stdin.readline())
         except (ReceiptMistyped, ReceiptUnknown, SecretUnavailable) as error:
             raise CommandError(str(error)) from None
-        retention.request_erase(opened.request_id)
+        request_erase(opened.request_id)
         self.stdout.write("The request is erased: its keys first, then all it held.")

@@ -7,7 +7,8 @@ import pytest
 from django.test import Client
 
 from releases import signing
-from removal import appeals, conversation, questions
+from removal import appeals, questions
+from removal.messages import message_post, message_send
 from removal.models import today
 from removal.receipts import mint
 from tests.releases.conftest import out
@@ -87,10 +88,8 @@ def _asking(post: Callable[[str, dict[str, object]], Any]) -> Iterator[tuple[str
 
 
 def _with_messages(case: Case) -> Case:
-    conversation.message_post(opened=case.opened(), text="When will it be?")
-    conversation.message_send(
-        request_id=case.request_id, reviewer=factories.staff_user(), text="Soon."
-    )
+    message_post(opened=case.opened(), text="When will it be?")
+    message_send(request_id=case.request_id, reviewer=factories.staff_user(), text="Soon.")
     return case
 
 

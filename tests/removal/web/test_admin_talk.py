@@ -7,8 +7,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from removal import appeals, conversation
+from removal import appeals
+from removal.messages import message_post
 from removal.models import AuditEntry, Question, State
+from removal.questions import question_answer
 from tests.removal import factories
 from tests.removal.factories import Case
 
@@ -35,7 +37,7 @@ def _ask(maintainer: Client, case: Case, **fields: Any) -> Any:
 
 def test_messages_go_both_ways_as_plain_text(maintainer: Client) -> None:
     case = factories.in_review()
-    conversation.message_post(opened=case.opened(), text="my <b>words</b>\nsecond line")
+    message_post(opened=case.opened(), text="my <b>words</b>\nsecond line")
     assert "?show=written" in maintainer.get("/admin/").content.decode()
     listed = maintainer.get(f"{QUEUE}?show=written").content.decode()
     assert str(case.request_id)[:8] in listed
@@ -73,9 +75,7 @@ def test_a_question_is_put_about_ticked_rows(maintainer: Client) -> None:
     assert 'src="data:image/png;base64,' in text
     assert "The search has not finished" not in text
     assert str(case.request_id)[:8] in maintainer.get(f"{QUEUE}?show=asked").content.decode()
-    conversation.question_answer(
-        opened=case.opened(), question=Question.objects.get().pk, mine=False
-    )
+    question_answer(opened=case.opened(), question=Question.objects.get().pk, mine=False)
     text = _page(maintainer, case)
     assert "“not me”" in text
     assert 'name="ask"' not in text
@@ -143,9 +143,7 @@ def test_a_page_that_is_out_of_date_decides_nothing(maintainer: Client) -> None:
     seen = re.search(r'name="seen" value="(\d+)"', _page(maintainer, case))
     assert seen
     _ask(maintainer, case, ask=str(case.candidates[2].pk))
-    conversation.question_answer(
-        opened=case.opened(), question=Question.objects.get().pk, mine=True
-    )
+    question_answer(opened=case.opened(), question=Question.objects.get().pk, mine=True)
     fields = {"decision": "deny", "reason": "unfounded", "seen": seen.group(1)}
     answer = maintainer.post(f"{QUEUE}{case.request_id}/change/", fields, follow=True)
     assert "has changed since you opened it" in answer.content.decode()

@@ -13,7 +13,7 @@ from PIL import Image
 
 from removal import receipts
 from removal.api.status_shapes import RequestStatus
-from removal.conversation import message_send
+from removal.messages import message_send
 from removal.models import Message, Question, State
 from tests.removal import factories
 from tests.removal.factories import Case, match

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from removal import conversation, questions
+from removal import questions
+from removal.messages import message_send
 from removal.models import Message, Photo, Question, State, SubjectSession
 from tests.removal import factories
 from tests.removal.factories import Case
@@ -76,7 +77,7 @@ def test_a_question_of_somebody_else_is_no_question(visitor: Client, asked: Case
 
 def test_messages_go_both_ways_as_plain_text(visitor: Client) -> None:
     case = factories.in_review()
-    conversation.message_send(
+    message_send(
         request_id=case.request_id, reviewer=factories.staff_user(), text="Which <b>one</b>?"
     )
     assert "Which &lt;b&gt;one&lt;/b&gt;?" in shown(visitor, case.receipt)

@@ -10,7 +10,8 @@ from django.conf import settings as live
 from django.test import Client
 from PIL import Image
 
-from removal import receipts, retention
+from removal import receipts
+from removal.destroying import case_destroy, request_erase
 from removal.models import SubjectSession
 from removal.review import photos_delete_now, request_extend
 from removal.site import following
@@ -81,7 +82,7 @@ def test_after_approval_the_site_is_named(visitor: Client) -> None:
 
 def test_a_tombstone_says_when_its_details_went(visitor: Client) -> None:
     case = factories.released()
-    retention.case_destroy(case.request_id)
+    case_destroy(case.request_id)
     text = shown(visitor, case.receipt)
     assert "by our rule" in text
     assert "What was searched has been deleted since." in text
@@ -192,7 +193,7 @@ def test_mistyped_code(visitor: Client) -> None:
 
 def test_unknown_and_purged_codes_get_the_same_bytes(visitor: Client) -> None:
     case = factories.released()
-    retention.request_erase(case.request_id)
+    request_erase(case.request_id)
     answers = [begin(visitor, code) for code in (receipts.mint(), case.receipt)]
     assert [answer.status_code for answer in answers] == [404, 404]
     assert answers[0].content == answers[1].content
