@@ -88,7 +88,7 @@ class Clock:
 
 def submitted(pictures: Sequence[bytes]) -> list[uuid.UUID]:
     """Submit one request per picture; return their ids."""
-    from removal.intake import request_submit  # noqa: PLC0415  # the apps are loaded by now
+    from removal.intake.submission import request_submit  # noqa: PLC0415  # the apps are loaded by now
     from removal.models import RemovalRequest  # noqa: PLC0415
 
     before = set(RemovalRequest.objects.values_list("pk", flat=True))
@@ -104,8 +104,8 @@ def walked(pictures: Sequence[bytes]) -> dict[str, Any]:
     Raises:
         NotConcluded: not all of them were concluded.
     """
-    from removal import draining, fingerprinting, matching  # noqa: PLC0415
     from removal.models import RemovalRequest  # noqa: PLC0415  # the apps are loaded by now
+    from removal.search import draining, fingerprinting, matching  # noqa: PLC0415
 
     def drain() -> None:
         for group in matching.groups_waiting():

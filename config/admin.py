@@ -6,4 +6,4 @@ from django.contrib.admin.apps import AdminConfig
 class UnlistAdminConfig(AdminConfig):
     """The admin app with our own site as the default one."""
 
-    default_site = "removal.adminsite.UnlistAdminSite"
+    default_site = "removal.desk.site.UnlistAdminSite"

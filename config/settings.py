@@ -39,7 +39,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "removal.headers.HeadersMiddleware",  # first, so that static files get the headers too
+    "removal.site.headers.HeadersMiddleware",  # first, so that static files get the headers too
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -123,7 +123,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- what may be sent, and how long ----------------------------------------------------------
 
-FILE_UPLOAD_HANDLERS = ["removal.uploads.MemoryOnlyUploadHandler"]  # never a temporary file
+FILE_UPLOAD_HANDLERS = ["removal.intake.uploads.MemoryOnlyUploadHandler"]  # never a temporary file
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # of the fields that are no files
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 40  # the intake says in words that ten is the most
@@ -176,7 +176,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = UNLIST.served_over_https
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
 CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 8 * 60 * 60
-CSRF_FAILURE_VIEW = "removal.problem_pages.csrf_failure"
+CSRF_FAILURE_VIEW = "removal.site.problem_pages.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [UNLIST.public_url]
 AUTH_PASSWORD_VALIDATORS = [
     {

@@ -22,7 +22,7 @@ _BY_ROLE = {"all": _public + _staff, "public": _public, "staff": _staff}
 
 urlpatterns = _health + _BY_ROLE.get(settings.UNLIST.role, [])
 
-handler400 = "removal.problem_pages.bad_request"
-handler403 = "removal.problem_pages.forbidden"
-handler404 = "removal.problem_pages.not_found"
-handler500 = "removal.problem_pages.server_error"
+handler400 = "removal.site.problem_pages.bad_request"
+handler403 = "removal.site.problem_pages.forbidden"
+handler404 = "removal.site.problem_pages.not_found"
+handler500 = "removal.site.problem_pages.server_error"

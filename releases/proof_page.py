@@ -9,8 +9,8 @@ from django.views.decorators.http import require_safe
 
 from releases.proofs import proofs_of
 from releases.selectors import NotReleased
-from removal.pages import NO_STORE, error_page
-from removal.sessions import SessionEnded
+from removal.life.sessions import SessionEnded
+from removal.site.pages import NO_STORE, error_page
 from removal.site.session import opened_by
 
 FILE_NAME = "unlist-proof.json"

@@ -18,8 +18,8 @@ from releases import places
 from releases.ledger import Row, row_keys_of
 from releases.models import Release
 from releases.selectors import NotReleased, release_manifest
-from removal.closing import proofs_keep
-from removal.secrets import SecretUnavailable
+from removal.custody.secrets import SecretUnavailable
+from removal.life.closing import proofs_keep
 from removal.selectors import OpenedRequest, approved_rows
 from removal.selectors.proofs import proofs_due, proofs_kept, rows_provable
 from removal.signals import case_ending

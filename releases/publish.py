@@ -19,10 +19,10 @@ from tuf.api.metadata import TargetFile
 from releases import locks, places, signing
 from releases.models import Release
 from releases.repository import ListRepository
-from removal.closing import request_release
+from removal.custody.shred import KeyShredded
+from removal.life.closing import request_release
 from removal.lifecycle import TransitionRefused
 from removal.selectors import RequestGone, requests_awaiting_release
-from removal.shred import KeyShredded
 from unlist.manifest import manifest_load
 
 

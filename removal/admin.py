@@ -14,13 +14,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from catalog.readonly import ReadOnly
-from removal import admin_review, admin_talk, desk_words
-from removal.adminsite import UNDERWAY
+from removal.custody.secrets import SecretUnavailable
+from removal.desk import review, talk, words
+from removal.desk.site import UNDERWAY
 from removal.lifecycle import OPEN
 from removal.models import AuditEntry, Author, Kind, RemovalRequest, State, today
-from removal.pages import error_page
-from removal.secrets import SecretUnavailable
 from removal.selectors.queue import LAST_AUTHOR
+from removal.site.pages import error_page
 
 if TYPE_CHECKING:  # generic in the stubs alone
     RequestAdmin = admin.ModelAdmin[RemovalRequest]
@@ -101,7 +101,7 @@ class RemovalRequestAdmin(RequestAdmin):
     @admin.display(description="Due", ordering="due_on")
     def due(self, item: RemovalRequest) -> SafeString:
         """The day, and how much is left, in words and colour."""
-        due = desk_words.due_of(item.due_on, item.state)
+        due = words.due_of(item.due_on, item.state)
         return format_html(
             '<span class="due {}">{} <b>{}</b></span>', due.level, due.day, due.words
         )
@@ -143,22 +143,22 @@ class RemovalRequestAdmin(RequestAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("", wrap(self.changelist_view), name="removal_removalrequest_changelist"),
-            path("photo/<uuid:photo_id>/", wrap(admin_review.photo), name="removal_photo"),
-            path("row/<uuid:candidate_id>/", wrap(admin_review.candidate), name="removal_row"),
-            path("<uuid:request_id>/extend/", wrap(admin_review.extend), name="removal_extend"),
+            path("photo/<uuid:photo_id>/", wrap(review.photo), name="removal_photo"),
+            path("row/<uuid:candidate_id>/", wrap(review.candidate), name="removal_row"),
+            path("<uuid:request_id>/extend/", wrap(review.extend), name="removal_extend"),
             path(
                 "<uuid:request_id>/message/",
-                wrap(self._sited(admin_talk.message)),
+                wrap(self._sited(talk.message)),
                 name="removal_message",
             ),
             path(
                 "<uuid:request_id>/question/",
-                wrap(self._sited(admin_talk.question)),
+                wrap(self._sited(talk.question)),
                 name="removal_question",
             ),
             path(
                 "<uuid:request_id>/change/",
-                wrap(self._sited(admin_review.review)),
+                wrap(self._sited(review.review)),
                 name="removal_removalrequest_change",
             ),
         ]

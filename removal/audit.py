@@ -17,7 +17,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.utils import timezone
 
-from removal import shred
+from removal.custody import shred
 from removal.models import AuditEntry, AuditTip, RemovalRequest
 
 _FORM: Final = b"unlist-audit/1\n"

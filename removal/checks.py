@@ -20,10 +20,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from catalog.stores import REST, stores_served
-from removal import blobs, retention, rotation, secrets, shred
-from removal.leases import FRAIL
-from removal.matching import groups_waiting
+from removal.custody import blobs, rotation, secrets, shred
+from removal.life import retention
 from removal.models import RemovalRequest, RetentionRun, SearchUnit, State
+from removal.search.leases import FRAIL
+from removal.search.matching import groups_waiting
 
 _ROLES: Final = ("public", "staff", "worker", "release")
 ROTATION_LATE: Final = dt.timedelta(days=1)

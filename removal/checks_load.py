@@ -5,7 +5,7 @@ from typing import Any
 import redis
 from django.core.checks import CheckMessage, Warning, register  # noqa: A004
 
-from removal.counters import broker_redis
+from removal.intake.counters import broker_redis
 
 
 @register("unlist", deploy=True)

@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from removal.retention import retention_late
+from removal.life.retention import retention_late
 
 
 @require_safe

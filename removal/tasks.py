@@ -11,9 +11,10 @@ from celery import Task, shared_task
 from django.db import transaction
 
 from catalog.stores import BATCH, PERSON, REST, search_queue, stores_served
-from removal import draining, fingerprinting, matching, retention
-from removal.destroying import worker_keys_destroy
-from removal.matching import GroupWaiting
+from removal.life import retention
+from removal.life.destroying import worker_keys_destroy
+from removal.search import draining, fingerprinting, matching
+from removal.search.matching import GroupWaiting
 
 # A hint that no worker took within this time is worthless: the sweep has sent others since.
 _HINT_SECONDS = 60

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from removal.appeals import APPEAL_MAX
-from removal.messages import MESSAGE_MAX
+from removal.life.appeals import APPEAL_MAX
+from removal.life.messages import MESSAGE_MAX
 from removal.models import Category, State
 
 _WORDS: Final = r"[^\s\u0000-\u001f\u007f-\u009f]"

@@ -4,8 +4,8 @@ from typing import Any, get_args
 
 from rest_framework import serializers
 
-from removal.acts import Act
 from removal.api.serializers import Shape
+from removal.life.acts import Act
 from removal.models import Photo, State
 from removal.selectors.progress import REASONS
 

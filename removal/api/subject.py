@@ -14,20 +14,20 @@ from rest_framework.parsers import FormParser, JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from removal.acts import status_told
 from removal.api import examples
 from removal.api import serializers as shapes
 from removal.api.examples import FORBIDDEN, MISTYPED, UNKNOWN, answered, asked
 from removal.api.problems import PROBLEMS, Problem
 from removal.api.status_shapes import RequestStatus
 from removal.api.views import ApiView, problems
-from removal.appeals import request_appeal
+from removal.custody.receipts import ReceiptMistyped
+from removal.life.acts import status_told
+from removal.life.appeals import request_appeal
+from removal.life.messages import message_post
+from removal.life.plaintext import WordsInvalid
+from removal.life.questions import question_answer
+from removal.life.review import photos_delete_now, request_withdraw
 from removal.lifecycle import TransitionRefused
-from removal.messages import message_post
-from removal.plaintext import WordsInvalid
-from removal.questions import question_answer
-from removal.receipts import ReceiptMistyped
-from removal.review import photos_delete_now, request_withdraw
 from removal.selectors import OpenedRequest, ReceiptUnknown, request_open
 
 _RECEIPT = {"receipt": examples.RECEIPT}

@@ -22,13 +22,13 @@ from indexer.decode import DecoderUnavailable
 from removal.api import examples
 from removal.api import serializers as shapes
 from removal.api.problems import CONTENT_TYPE, Problem
-from removal.gate import GateClosed, GateRefused, challenge_issue, work_spend
-from removal.intake import IntakeRefused, request_submit, submission_check
+from removal.custody.secrets import SecretUnavailable
+from removal.intake.gate import GateClosed, GateRefused, challenge_issue, work_spend
+from removal.intake.network import network_of
+from removal.intake.origin import REFUSAL, same_origin
+from removal.intake.submission import IntakeRefused, request_submit, submission_check
+from removal.intake.uploads import RETRY_AFTER_SECONDS, UploadRefused, photos_accepted
 from removal.models import Category
-from removal.network import network_of
-from removal.origin import REFUSAL, same_origin
-from removal.secrets import SecretUnavailable
-from removal.uploads import RETRY_AFTER_SECONDS, UploadRefused, photos_accepted
 
 UNAVAILABLE = "The service cannot take requests at this moment. Nothing was kept; try again later."
 

@@ -1,6 +1,6 @@
 """Reads, by reader: the subject (`subject`, `status`), the maintainers (`desk`)."""
 
-from removal.receipts import ReceiptMistyped
+from removal.custody.receipts import ReceiptMistyped
 from removal.selectors.desk import (
     CandidateView,
     HistoryEntry,

@@ -4,9 +4,9 @@ import datetime as dt
 import uuid
 from dataclasses import dataclass, field
 
-from removal import content
+from removal.custody import content
+from removal.custody.sealing import Place, PrivateKey
 from removal.models import Purpose, RemovalRequest
-from removal.sealing import Place, PrivateKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,11 @@ from django.contrib.auth.models import User
 from django.db.models import Count
 
 from indexer.decode import decode, thumbnail
-from removal import blobs, content
 from removal.audit import subject_tag
-from removal.content import Content, FoundRow, row_opened
+from removal.custody import blobs, content
+from removal.custody.content import Content, FoundRow, row_opened
+from removal.custody.sealing import NotReadable, Place, PrivateKey, Stored, role_key, unwrap
+from removal.custody.shred import KeyShredded
 from removal.models import (
     AuditEntry,
     Candidate,
@@ -26,7 +28,6 @@ from removal.models import (
     RemovalRequest,
     Verdict,
 )
-from removal.sealing import NotReadable, Place, PrivateKey, Stored, role_key, unwrap
 from removal.selectors.conversation import (
     MessageView,
     QuestionView,
@@ -35,7 +36,6 @@ from removal.selectors.conversation import (
 )
 from removal.selectors.progress import SearchProgress, search_progress
 from removal.selectors.subject import domain
-from removal.shred import KeyShredded
 
 SHOWN_SIDE: Final = 1600
 _KIND_ORDER: Final = {Kind.EXACT: 0, Kind.COPY: 1, Kind.SIMILAR: 2}

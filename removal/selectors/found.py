@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Final
 
-from removal.content import FoundRow, Region
+from removal.custody.content import FoundRow, Region
 from removal.models import Candidate, Kind, RemovalRequest, Verdict
 from removal.selectors.subject import domain
 

@@ -1,13 +1,13 @@
 """The photos of a request, opened by their subject."""
 
-from removal import blobs, content
-from removal.blobs import BlobGone
-from removal.content import Region
+from removal.custody import blobs, content
+from removal.custody.blobs import BlobGone
+from removal.custody.content import Region
+from removal.custody.sealing import NotReadable, Place
+from removal.custody.shred import KeyShredded
 from removal.models import Photo, Purpose
-from removal.sealing import NotReadable, Place
 from removal.selectors.found import regions_matched
 from removal.selectors.subject import OpenedRequest, case_key, rows_opened
-from removal.shred import KeyShredded
 
 
 class PhotoGone(LookupError):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from removal import content
+from removal.custody import content
+from removal.custody.sealing import Place
 from removal.models import Kind, Purpose, RemovalRequest, Verdict, today
-from removal.sealing import Place
 from removal.selectors.desk import reviewer_key
 from removal.selectors.subject import ApprovedRow, OpenedRequest, row_approved, rows_opened
 

@@ -11,8 +11,10 @@ from collections import Counter
 from typing import Any
 
 from catalog.selectors import DatasetCoverage, datasets_covered
-from removal import content, reasons
-from removal.content import FoundRow, Region
+from removal import reasons
+from removal.custody import content
+from removal.custody.content import FoundRow, Region
+from removal.custody.sealing import Place, PrivateKey, Stored
 from removal.models import (
     Author,
     Candidate,
@@ -21,7 +23,6 @@ from removal.models import (
     RemovalRequest,
     State,
 )
-from removal.sealing import Place, PrivateKey, Stored
 from removal.selectors.conversation import MessageView, QuestionView, messages_read, questions_read
 from removal.selectors.found import found_counted, other_rows_removed, regions_matched
 from removal.selectors.progress import REASONS, SearchProgress, search_progress

@@ -12,11 +12,9 @@ from urllib.parse import urlsplit
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from removal import peppers, receipts
-from removal.content import FoundRow, row_opened
-from removal.lifecycle import LISTED_MEANWHILE
-from removal.models import Candidate, Kind, Purpose, Recipient, RemovalRequest, State, Verdict
-from removal.sealing import (
+from removal.custody import peppers, receipts
+from removal.custody.content import FoundRow, row_opened
+from removal.custody.sealing import (
     NotReadable,
     Place,
     PrivateKey,
@@ -25,7 +23,9 @@ from removal.sealing import (
     subject_key,
     unwrap,
 )
-from removal.shred import KeyShredded
+from removal.custody.shred import KeyShredded
+from removal.lifecycle import LISTED_MEANWHILE
+from removal.models import Candidate, Kind, Purpose, Recipient, RemovalRequest, State, Verdict
 
 _DECOY_SALT: Final = bytes(32)
 _DECOY_PLACE: Final = Place(uuid.UUID(int=0), Purpose.PROOF, "decoy")

@@ -13,21 +13,21 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from removal.acts import acts_possible, status_told
-from removal.appeals import APPEAL_MAX, request_appeal
-from removal.forms import Fault
+from removal.intake.origin import own_forms_only
+from removal.life.acts import acts_possible, status_told
+from removal.life.appeals import APPEAL_MAX, request_appeal
+from removal.life.messages import message_post
+from removal.life.plaintext import WordsInvalid
+from removal.life.questions import question_answer
+from removal.life.review import photos_delete_now, request_withdraw
+from removal.life.sessions import SessionEnded
 from removal.lifecycle import OPEN, TransitionRefused
-from removal.messages import message_post
 from removal.models import State
-from removal.origin import own_forms_only
-from removal.pages import page
-from removal.plaintext import WordsInvalid
-from removal.questions import question_answer
-from removal.review import photos_delete_now, request_withdraw
 from removal.selectors import OpenedRequest
-from removal.sessions import SessionEnded
 from removal.site import session
 from removal.site.following import code_wanted, status_page
+from removal.site.forms import Fault
+from removal.site.pages import page
 
 Act = Callable[[HttpRequest, OpenedRequest], HttpResponse]
 Refused = Callable[..., HttpResponse]

@@ -16,17 +16,18 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from indexer.decode import MAX_BYTES, DecoderUnavailable
-from removal import gate, problem_pages
-from removal.forms import ACCEPT, FORMAT_NAMES, Fault, RequestForm, categories, typed
-from removal.gate import GateClosed, GateRefused, TicketTooEarly
-from removal.intake import MAX_PHOTOS, NOTE_MAX, IntakeRefused, Submitted, request_submit
-from removal.load import Gate, closed_for
-from removal.network import network_of
-from removal.origin import own_forms_only
-from removal.pages import error_page, page
-from removal.secrets import SecretUnavailable
+from removal.custody.secrets import SecretUnavailable
+from removal.intake import gate
+from removal.intake.gate import GateClosed, GateRefused, TicketTooEarly
+from removal.intake.load import Gate, closed_for
+from removal.intake.network import network_of
+from removal.intake.origin import own_forms_only
+from removal.intake.submission import MAX_PHOTOS, NOTE_MAX, IntakeRefused, Submitted, request_submit
+from removal.intake.uploads import RETRY_AFTER_SECONDS, PhotoUpload, UploadRefused, photos_accepted
+from removal.site import problem_pages
+from removal.site.forms import ACCEPT, FORMAT_NAMES, Fault, RequestForm, categories, typed
+from removal.site.pages import error_page, page
 from removal.site.receipt import SCRIPTED, receipt_page
-from removal.uploads import RETRY_AFTER_SECONDS, PhotoUpload, UploadRefused, photos_accepted
 
 # A picture is shown before it is sent by an address that the browser makes, its bytes stay there;
 # the challenge is fetched from the API, and solved in workers of our own.

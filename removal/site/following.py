@@ -1,6 +1,6 @@
 """Following a request: the code opens a short session, and never stands in an address.
 
-The code is posted once; after that two cookies open the pages (`removal.sessions`), so that
+The code is posted once; after that two cookies open the pages (`removal.life.sessions`), so that
 reloading and acting need no code. Every page here is kept out of every cache.
 """
 
@@ -16,20 +16,19 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from indexer.decode import DecoderUnavailable, ImageRefused
-from removal import problem_pages, wording
-from removal.acts import status_told
-from removal.content import Region
-from removal.forms import Fault, typed
-from removal.marking import photo_marked
-from removal.messages import MESSAGE_MAX
-from removal.origin import own_forms_only
-from removal.pages import NO_STORE, page
-from removal.receipts import ReceiptMistyped
-from removal.secrets import SecretUnavailable
+from removal.custody.content import Region
+from removal.custody.receipts import ReceiptMistyped
+from removal.custody.secrets import SecretUnavailable
+from removal.intake.origin import own_forms_only
+from removal.life.acts import status_told
+from removal.life.messages import MESSAGE_MAX
+from removal.life.sessions import IDLE, LONGEST, SessionEnded, session_start
 from removal.selectors import OpenedRequest, ReceiptUnknown, request_open
 from removal.selectors.photos import PhotoGone, photo_opened
-from removal.sessions import IDLE, LONGEST, SessionEnded, session_start
-from removal.site import session
+from removal.site import problem_pages, session, wording
+from removal.site.forms import Fault, typed
+from removal.site.marking import photo_marked
+from removal.site.pages import NO_STORE, page
 
 CLEARED = '"cache", "cookies", "storage"'
 _SESSION = {"idle": IDLE // dt.timedelta(minutes=1), "longest": LONGEST // dt.timedelta(minutes=1)}

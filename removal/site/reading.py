@@ -10,13 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from catalog.selectors import datasets_covered
-from removal.appeals import APPEAL_DAYS
-from removal.load import WINDOW_SECONDS
+from removal.intake.load import WINDOW_SECONDS
+from removal.life.appeals import APPEAL_DAYS
+from removal.life.questions import ANSWER_DAYS
+from removal.life.retention import retention_late
+from removal.life.sessions import IDLE, LONGEST
 from removal.models import RetentionRun
-from removal.pages import page
-from removal.questions import ANSWER_DAYS
-from removal.retention import retention_late
-from removal.sessions import IDLE, LONGEST
+from removal.site.pages import page
 
 Connection = Literal["https", "onion", "local", "plain"]
 

@@ -17,12 +17,12 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from removal.forms import Fault, typed
-from removal.intake import Submitted
-from removal.origin import own_forms_only
-from removal.pages import NO_STORE, error_page, page
-from removal.receipts import ReceiptMistyped, canonical, end_matches, written
-from removal.reminder import DayUnlikely, day_read, reminder
+from removal.custody.receipts import ReceiptMistyped, canonical, end_matches, written
+from removal.intake.origin import own_forms_only
+from removal.intake.submission import Submitted
+from removal.site.forms import Fault, typed
+from removal.site.pages import NO_STORE, error_page, page
+from removal.site.reminder import DayUnlikely, day_read, reminder
 
 SCRIPTED: Final = {"script-src": ["'self'"]}
 

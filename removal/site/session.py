@@ -13,9 +13,9 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
-from removal.pages import NO_STORE
+from removal.life.sessions import Cookies, session_end, session_open
 from removal.selectors import OpenedRequest
-from removal.sessions import Cookies, session_end, session_open
+from removal.site.pages import NO_STORE
 
 NAME: Final = "status"
 SECRET: Final = "status-key"  # noqa: S105  # the cookie's name

@@ -92,9 +92,9 @@ def _framed(path: str, inside: Any) -> Any:
         ("/x/django/db/backends/utils.py", "database"),
         ("/x/psycopg/cursor.py", "database"),
         ("/x/django/template/base.py", "Django"),
-        (f"{ROOT}/removal/sealing.py", "crypto"),
+        (f"{ROOT}/removal/custody/sealing.py", "crypto"),
         (f"{ROOT}/indexer/decode.py", "pictures"),
-        (f"{ROOT}/removal/intake.py", "own code"),
+        (f"{ROOT}/removal/intake/submission.py", "own code"),
         ("/x/json/encoder.py", REST),
     ],
 )
@@ -113,7 +113,7 @@ def test_the_innermost_group_has_the_sample() -> None:
         database(0.3)
         nap(0.1)
 
-    own = _framed(f"{ROOT}/removal/intake.py", both)
+    own = _framed(f"{ROOT}/removal/intake/submission.py", both)
     with sampled() as counts:
         own()
     parts = shares(counts)

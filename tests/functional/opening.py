@@ -13,9 +13,9 @@ from tests.functional.leaks import ANSWER, ROW_FILE, STATEMENT
 
 _STAFF: Final = f"""
 from django.contrib.auth.models import User
-from removal.questions import (question_put)
+from removal.life.questions import (question_put)
 from removal.models import Candidate, RemovalRequest
-from removal.content import row_opened
+from removal.custody.content import row_opened
 from removal.selectors.desk import case_key_held
 reviewer = User.objects.first()
 request = RemovalRequest.objects.exclude(content_sealed=b"").get(state="in_review")
@@ -26,7 +26,7 @@ listed = [pk for pk, row in rows.items() if row.url]
 """
 
 ASK: Final = f"""{_STAFF}
-from removal.reveals import photo_reveal
+from removal.life.reveals import photo_reveal
 for photo in request.photos.all():
     photo_reveal(photo_id=photo.pk, reviewer=reviewer)
 assert len(asked) == 1 and len(listed) > 1, (asked, listed)
@@ -38,7 +38,7 @@ print("asked")
 """
 
 DECIDE: Final = f"""{_STAFF}
-from removal.deciding import request_decide
+from removal.life.deciding import request_decide
 appealed = request.appealed_on is not None
 print(request_decide(
     request_id=request.pk,
@@ -55,8 +55,8 @@ import json, os, pathlib, sys, uuid
 from django.conf import settings
 from removal import blobs, content, receipts, sessions, shred
 from removal.models import *
-from removal.sealing import NotReadable, Place, PrivateKey, subject_key
-from removal.sealing import _unlock, _wrap_place
+from removal.custody.sealing import NotReadable, Place, PrivateKey, subject_key
+from removal.custody.sealing import _unlock, _wrap_place
 given = json.loads(sys.stdin.read() or "{}")
 keys = []
 for folder, _, names in os.walk(settings.UNLIST.secret_dir, followlinks=True):
@@ -119,7 +119,7 @@ print(json.dumps({"keys": len(keys), "wraps": sorted(wraps), "texts": sorted(tex
 
 SUBMIT: Final = """
 import pathlib, sys
-from removal.intake import request_submit
+from removal.intake.submission import request_submit
 photo = pathlib.Path(sys.stdin.readline().strip()).read_bytes()
 made = request_submit(photos=[photo], urls=[], note="another", category="personal")
 print(made.receipt)

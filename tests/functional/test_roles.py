@@ -97,7 +97,7 @@ def test_doctor_is_content_with_every_role(roles: Roles) -> None:
 
 def test_a_public_process_cannot_open_what_reviewers_read(roles: Roles) -> None:
     program = (
-        "from removal.secrets import REVIEWER_PRIVATE, SecretUnavailable, secret_read\n"
+        "from removal.custody.secrets import REVIEWER_PRIVATE, SecretUnavailable, secret_read\n"
         "try:\n    secret_read(REVIEWER_PRIVATE)\n"
         "except SecretUnavailable as no:\n    print('refused:', no)"
     )

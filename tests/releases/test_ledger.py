@@ -6,7 +6,7 @@ from django.db import transaction
 
 from releases.ledger import EntryRefused, entries_add
 from releases.models import ListEntry
-from removal.deciding import request_decide
+from removal.life.deciding import request_decide
 from removal.models import RemovalRequest, State
 from removal.signals import rows_approved
 from tests.releases.conftest import DAY, Row, rows

@@ -11,7 +11,7 @@ from django.test import Client
 from releases.build import release_build
 from releases.proofs import proofs_seal_due
 from releases.publish import releases_publish
-from removal.destroying import case_destroy
+from removal.life.destroying import case_destroy
 from tests.removal import factories
 from unlist.cli import main as unlist_command
 

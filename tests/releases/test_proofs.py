@@ -14,11 +14,11 @@ from django.test import Client
 from releases import places, proofs
 from releases.checks_proofs import proofs_check
 from releases.tasks import proofs_sweep, seal_proofs
-from removal import appeals, closing, retention
-from removal.deciding import request_decide
-from removal.destroying import case_destroy
+from removal.custody.secrets import SecretUnavailable
+from removal.life import appeals, closing, retention
+from removal.life.deciding import request_decide
+from removal.life.destroying import case_destroy
 from removal.models import AuditEntry, RemovalRequest, today
-from removal.secrets import SecretUnavailable
 from removal.selectors.proofs import proofs_due
 from tests.releases.conftest import out
 from tests.removal import factories

@@ -30,12 +30,13 @@ from PIL import Image
 
 from catalog.models import Dataset, Group
 from indexer.evidence.verdict import Evidence, Match
-from removal import draining, fingerprinting, matching, secrets
-from removal.closing import request_release
-from removal.content import RowId, RowToVerify
-from removal.deciding import request_decide
-from removal.intake import Submitted, request_submit
+from removal.custody import secrets
+from removal.custody.content import RowId, RowToVerify
+from removal.intake.submission import Submitted, request_submit
+from removal.life.closing import request_release
+from removal.life.deciding import request_decide
 from removal.models import Candidate, RemovalRequest
+from removal.search import draining, fingerprinting, matching
 from removal.selectors import OpenedRequest, request_open, review_case
 
 PLAIN = b"this is no picture"

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from removal import appeals, audit, retention, review
-from removal.closing import request_release
-from removal.deciding import AlreadyDecided, DecisionInvalid, request_decide
+from removal import audit
+from removal.life import appeals, retention, review
+from removal.life.closing import request_release
+from removal.life.deciding import AlreadyDecided, DecisionInvalid, request_decide
+from removal.life.messages import UNANSWERED_MAX, ConversationInvalid, message_post, message_send
+from removal.life.questions import question_answer, question_put
 from removal.lifecycle import STEPS, TransitionRefused
-from removal.messages import UNANSWERED_MAX, ConversationInvalid, message_post, message_send
 from removal.models import AuditEntry, Candidate, Message, Purpose, Question, State, Verdict
-from removal.questions import question_answer, question_put
 from removal.selectors import requests_awaiting_release
 from removal.selectors.subject import rows_opened
 from tests.removal import factories
@@ -63,7 +64,7 @@ def tried(act: Callable[..., Any], **given: Any) -> str:
 @pytest.fixture
 def case(monkeypatch: pytest.MonkeyPatch) -> Case:
     picture = factories.photo_bytes(side=96)
-    monkeypatch.setattr("removal.questions.row_picture", lambda *row: picture)
+    monkeypatch.setattr("removal.life.questions.row_picture", lambda *row: picture)
     kinds = ("exact", "copy", "similar", "similar", "similar")
     found = [
         match(kind, key=f"{n:09}", score=1 - n / 10, url=f"https://example.org/{n}.jpg")

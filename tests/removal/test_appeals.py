@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from removal import appeals, audit, review
-from removal.closing import request_release
-from removal.deciding import DecisionInvalid, RequestChanged, request_decide
-from removal.destroying import request_erase
+from removal import audit
+from removal.life import appeals, review
+from removal.life.closing import request_release
+from removal.life.deciding import DecisionInvalid, RequestChanged, request_decide
+from removal.life.destroying import request_erase
+from removal.life.questions import question_put, requests_expire
 from removal.lifecycle import TransitionRefused
 from removal.models import AuditEntry, RemovalRequest, State, Verdict, today
-from removal.questions import question_put, requests_expire
 from removal.selectors import requests_awaiting_release, review_case
 from tests.removal import factories
 from tests.removal.factories import Case
@@ -262,7 +263,7 @@ def test_a_decision_on_what_was_seen_before_the_appeal_changes_nothing() -> None
 
 def test_the_subject_can_be_asked_during_an_appeal(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = factories.photo_bytes(side=200)
-    monkeypatch.setattr("removal.questions.row_picture", lambda *row: picture)
+    monkeypatch.setattr("removal.life.questions.row_picture", lambda *row: picture)
     case = partly()
     appeal(case)
     question_put(

@@ -9,8 +9,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
 
-from removal import audit, shred
+from removal import audit
 from removal.audit import AuditBroken, audit_append, audit_head, audit_verify
+from removal.custody import shred
 from removal.models import AuditEntry, AuditTip, RemovalRequest
 from tests.removal import factories
 

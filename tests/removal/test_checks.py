@@ -11,8 +11,9 @@ from django.core.checks import run_checks
 from django.utils import timezone
 
 from catalog.stores import stores_announce
-from removal import fingerprinting, rotation, secrets
+from removal.custody import rotation, secrets
 from removal.models import RetentionRun, SearchUnit
+from removal.search import fingerprinting
 from tests.removal import factories
 
 pytestmark = pytest.mark.django_db

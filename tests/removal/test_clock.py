@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from removal import review
-from removal.deciding import DecisionInvalid
+from removal.life import review
+from removal.life.deciding import DecisionInvalid
 from removal.lifecycle import months_added
 from removal.models import RemovalRequest
 from tests.removal import factories

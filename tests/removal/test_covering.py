@@ -4,7 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from catalog.models import Dataset
-from removal import fingerprinting
+from removal.search import fingerprinting
 from tests.removal.factories import FakeSearcher, catalog_group, in_review, received
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_secrets")]

@@ -19,8 +19,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from scipy import stats
 
-from removal import receipts
-from removal.destroying import request_erase
+from removal.custody import receipts
+from removal.life.destroying import request_erase
 from removal.selectors import subject
 from tests.removal import factories
 

@@ -10,11 +10,12 @@ from django.utils import timezone
 from catalog.models import Dataset, Group
 from catalog.stores import stores_announce
 from indexer.decode import ImageRefused
-from removal import draining, fingerprinting, matching, tasks
+from removal import tasks
 from removal.models import AuditEntry, Photo, RemovalRequest, SearchUnit, State
-from removal.searching import EncoderMissing, GroupUnavailable
+from removal.search import draining, fingerprinting, matching
+from removal.search.searching import EncoderMissing, GroupUnavailable
 from removal.selectors import request_status, review_case
-from removal.timeline import timeline
+from removal.site.timeline import timeline
 from tests.removal import factories
 from tests.removal.factories import (
     Case,

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from indexer.decode import DecoderUnavailable, ImageRefused, decode, pool
-from removal import audit, blobs, content, intake, shred
-from removal.fingerprinting import request_fingerprint
-from removal.intake import IntakeRefused, Submitted, request_submit
+from removal import audit
+from removal.custody import blobs, content, shred
+from removal.custody.sealing import Place, role_key, unwrap
+from removal.intake import submission
+from removal.intake.submission import IntakeRefused, Submitted, request_submit
 from removal.models import (
     AuditEntry,
     DataKey,
@@ -21,7 +23,7 @@ from removal.models import (
     RemovalRequest,
     Wrap,
 )
-from removal.sealing import Place, role_key, unwrap
+from removal.search.fingerprinting import request_fingerprint
 from tests.removal import factories
 from tests.removal.factories import PLAIN, photo_bytes
 
@@ -129,7 +131,7 @@ def test_after_a_costly_photo_no_other_of_the_submission_is_decoded(
             raise ImageRefused("too_costly")
         return 320, 240
 
-    monkeypatch.setattr(intake, "picture_check", check)
+    monkeypatch.setattr(submission, "picture_check", check)
     answer = submit(photos=[photo_bytes(1), b"costly", b"costly", photo_bytes(2)])
     assert looked == [photo_bytes(1), b"costly"]
     costly = "too_costly"
@@ -161,7 +163,7 @@ def test_a_failure_at_any_point_leaves_nothing(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise OSError("the disk is full")
 
-    module = {"audit_append": audit, "blob_write": blobs, "keys_make": intake}[broken]
+    module = {"audit_append": audit, "blob_write": blobs, "keys_make": submission}[broken]
     monkeypatch.setattr(module, broken, fail)
     with pytest.raises(OSError, match="full"):
         submit(photos=[photo_bytes(1), photo_bytes(2)])

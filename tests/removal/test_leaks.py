@@ -12,12 +12,14 @@ from django.conf import settings
 from django.core import serializers
 from django.db import connection
 
-from removal import appeals, blobs, draining, fingerprinting, matching, sessions, shred
-from removal.deciding import request_decide
-from removal.messages import message_post, message_send
+from removal.custody import blobs, shred
+from removal.custody.sealing import role_key, unwrap
+from removal.life import appeals, sessions
+from removal.life.deciding import request_decide
+from removal.life.messages import message_post, message_send
+from removal.life.reveals import photo_reveal
 from removal.models import Photo, Purpose, Recipient, SearchUnit
-from removal.reveals import photo_reveal
-from removal.sealing import role_key, unwrap
+from removal.search import draining, fingerprinting, matching
 from removal.selectors import review_case
 from tests.functional.leaks import found_in_bytes, shapes_of
 from tests.removal import factories

@@ -26,13 +26,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from removal import appeals, audit, draining, fingerprinting, matching, retention, review
-from removal.closing import request_release
-from removal.deciding import AlreadyDecided, DecisionInvalid, request_decide
+from removal import audit
+from removal.life import appeals, retention, review
+from removal.life.closing import request_release
+from removal.life.deciding import AlreadyDecided, DecisionInvalid, request_decide
+from removal.life.messages import ConversationInvalid, message_post, message_send
+from removal.life.questions import question_answer, question_put
 from removal.lifecycle import TransitionRefused
-from removal.messages import ConversationInvalid, message_post, message_send
 from removal.models import AuditEntry, Candidate, Message, Question, RemovalRequest, Verdict
-from removal.questions import question_answer, question_put
+from removal.search import draining, fingerprinting, matching
 from removal.selectors import request_open, requests_awaiting_release
 from removal.signals import rows_approved
 from tests.removal import factories
@@ -72,7 +74,9 @@ class LifecycleMachine(RuleBasedStateMachine):
     def submit(self, day: str, found: bool) -> None:
         self.now = dt.datetime.fromisoformat(f"{day}T12:00:00+00:00")
         self.stack.enter_context(mock.patch("django.utils.timezone.now", self._now))
-        self.stack.enter_context(mock.patch("removal.questions.row_picture", return_value=PICTURE))
+        self.stack.enter_context(
+            mock.patch("removal.life.questions.row_picture", return_value=PICTURE)
+        )
         self.stack.enter_context(rolled_back())
         rows_approved.connect(self._hear)
         self.stack.callback(rows_approved.disconnect, self._hear)

@@ -11,11 +11,11 @@ import redis
 from django.conf import settings as live
 
 from config.embedded import redis_program
-from removal import counters as counting
-from removal import load
 from removal.checks_load import counts_check
-from removal.counters import Counters, MemoryCounters, RedisCounters, SharedCounters
-from removal.load import Gate, Overloaded, admit, closed_for, cost_factor, release
+from removal.intake import counters as counting
+from removal.intake import load
+from removal.intake.counters import Counters, MemoryCounters, RedisCounters, SharedCounters
+from removal.intake.load import Gate, Overloaded, admit, closed_for, cost_factor, release
 
 START = 1_790_000_400.0 - 1_790_000_400.0 % load.WINDOW_SECONDS
 NETWORK = "203.0.113.0/24"
@@ -35,8 +35,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("removal.load.time.time", clock)
-    monkeypatch.setattr("removal.load.counters", lambda: clock.counters)
+    monkeypatch.setattr("removal.intake.load.time.time", clock)
+    monkeypatch.setattr("removal.intake.load.counters", lambda: clock.counters)
     return clock
 
 

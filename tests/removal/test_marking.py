@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from indexer.decode import ImageRefused
-from removal.content import FoundRow
-from removal.marking import SIDE, photo_marked
+from removal.custody.content import FoundRow
+from removal.site.marking import SIDE, photo_marked
 
 
 def white(size: tuple[int, int] = (960, 640), **save: object) -> bytes:

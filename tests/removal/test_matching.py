@@ -13,10 +13,10 @@ from catalog.models import Group
 from catalog.stores import stores_announce
 from indexer.decode import ImageRefused
 from indexer.evidence.verdict import Match
-from removal import draining, fingerprinting, matching, review, tasks
-from removal.content import row_opened
-from removal.leases import FRAIL, lease_kept
-from removal.matching import work_waiting
+from removal import tasks
+from removal.custody.content import row_opened
+from removal.custody.sealing import role_key, unwrap
+from removal.life import review
 from removal.models import (
     Candidate,
     Kind,
@@ -28,8 +28,10 @@ from removal.models import (
     State,
     Wrap,
 )
-from removal.sealing import role_key, unwrap
-from removal.searching import GroupUnavailable
+from removal.search import draining, fingerprinting, matching
+from removal.search.leases import FRAIL, lease_kept
+from removal.search.matching import work_waiting
+from removal.search.searching import GroupUnavailable
 from removal.selectors import review_case
 from tests.removal import factories
 from tests.removal.factories import (

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from removal import review
-from removal.destroying import case_destroy, request_erase
-from removal.lifecycle import TransitionRefused
-from removal.messages import (
+from removal.life import review
+from removal.life.destroying import case_destroy, request_erase
+from removal.life.messages import (
     MESSAGE_MAX,
     UNANSWERED_MAX,
     ConversationInvalid,
@@ -20,8 +19,9 @@ from removal.messages import (
     message_post,
     message_send,
 )
+from removal.life.plaintext import WordsInvalid, plain_text
+from removal.lifecycle import TransitionRefused
 from removal.models import AuditEntry, Message, RemovalRequest, State, today
-from removal.plaintext import WordsInvalid, plain_text
 from removal.selectors import RequestGone, review_case
 from removal.selectors.conversation import messages_read
 from removal.selectors.subject import case_key
@@ -118,7 +118,7 @@ def test_the_subject_waits_for_an_answer_after_ten_messages() -> None:
 
 
 def test_a_conversation_has_a_greatest_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("removal.messages.MESSAGES_MAX", 3)
+    monkeypatch.setattr("removal.life.messages.MESSAGES_MAX", 3)
     case = factories.in_review()
     for write in (post, send, send):
         write(case)

@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings as live
 from django.test import RequestFactory
 
-from removal.network import network_of
+from removal.intake.network import network_of
 
 
 @pytest.mark.parametrize(

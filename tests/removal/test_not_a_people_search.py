@@ -22,11 +22,11 @@ from indexer.evidence.verdict import Match
 from releases import places, signing
 from releases.build import release_build
 from releases.publish import releases_publish
-from removal import draining, fingerprinting, matching
-from removal.content import row_opened
-from removal.deciding import request_decide
+from removal.custody.content import row_opened
+from removal.life.deciding import request_decide
+from removal.life.questions import question_put
 from removal.models import Candidate, Kind, Purpose, RemovalRequest, State
-from removal.questions import question_put
+from removal.search import draining, fingerprinting, matching
 from removal.selectors import request_open
 from tests.functional.leaks import shapes_of
 from tests.removal import factories
@@ -142,7 +142,7 @@ def live(db: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: An
         folders = {"data_dir": folder / "data", "secret_dir": folder / "secrets"}
         folder.mkdir()
         settings.UNLIST = settings.UNLIST.model_copy(update=folders)
-        monkeypatch.setattr("removal.questions.row_picture", lambda *_: world.picture())
+        monkeypatch.setattr("removal.life.questions.row_picture", lambda *_: world.picture())
         point = transaction.savepoint()
         try:
             factories.secrets_made()

@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from removal import audit, retention, review
-from removal.destroying import case_destroy
+from removal import audit
+from removal.life import retention, review
+from removal.life.destroying import case_destroy
+from removal.life.messages import ConversationInvalid
+from removal.life.questions import QUESTIONS_MAX, question_answer, question_put, requests_expire
+from removal.life.tiles import tile_made
 from removal.lifecycle import TransitionRefused
-from removal.messages import ConversationInvalid
 from removal.models import AuditEntry, Candidate, Question, RemovalRequest, State, today
-from removal.questions import QUESTIONS_MAX, question_answer, question_put, requests_expire
 from removal.selectors import RequestGone, review_case
 from removal.selectors.conversation import questions_read
 from removal.selectors.subject import case_key
-from removal.tiles import tile_made
 from tests.removal import factories
 from tests.removal.factories import Case, match
 
@@ -33,7 +34,7 @@ def pictures(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         read.append(row)
         return factories.photo_bytes(len(read), side=400)
 
-    monkeypatch.setattr("removal.questions.row_picture", picture)
+    monkeypatch.setattr("removal.life.questions.row_picture", picture)
     return read
 
 
@@ -164,7 +165,7 @@ def test_a_row_is_asked_about_once_and_ten_rows_at_most() -> None:
 def test_a_row_without_picture_cannot_be_asked_about(
     monkeypatch: pytest.MonkeyPatch, stored: bytes | None
 ) -> None:
-    monkeypatch.setattr("removal.questions.row_picture", lambda *row: stored)
+    monkeypatch.setattr("removal.life.questions.row_picture", lambda *row: stored)
     case = with_similar()
     with pytest.raises(ConversationInvalid) as refusal:
         put(case, text="words")

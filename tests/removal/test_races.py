@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from removal import draining, fingerprinting, matching, retention, review
 from removal.audit import audit_verify
-from removal.deciding import AlreadyDecided, request_decide
+from removal.life import retention, review
+from removal.life.deciding import AlreadyDecided, request_decide
 from removal.lifecycle import TransitionRefused
 from removal.models import AuditEntry, Candidate, SearchUnit, State
+from removal.search import draining, fingerprinting, matching
 from removal.signals import rows_approved
 from tests.removal import factories
 

@@ -11,9 +11,9 @@ from PIL import Image, ImageOps
 
 from catalog.models import Group
 from catalog.search import match_photo
-from removal import draining, fingerprinting, matching
-from removal.content import row_opened
+from removal.custody.content import row_opened
 from removal.models import Candidate, Kind, Purpose, SearchUnit, State
+from removal.search import draining, fingerprinting, matching
 from tests.removal import factories
 from tests.removal.factories import Case, groups_waited_for
 

@@ -5,8 +5,15 @@ import random
 
 import pytest
 
-from removal import receipts
-from removal.receipts import ALPHABET, SYMBOLS, ReceiptMistyped, canonical, check_symbol, mint
+from removal.custody import receipts
+from removal.custody.receipts import (
+    ALPHABET,
+    SYMBOLS,
+    ReceiptMistyped,
+    canonical,
+    check_symbol,
+    mint,
+)
 
 SAMPLES = ["0" * SYMBOLS, ALPHABET[:SYMBOLS], ALPHABET[-SYMBOLS:], "Z" * SYMBOLS]
 SAMPLES += ["".join(random.Random(seed).choices(ALPHABET, k=SYMBOLS)) for seed in range(20)]

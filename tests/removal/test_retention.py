@@ -13,24 +13,18 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from removal import (
-    appeals,
-    audit,
-    blobs,
-    content,
-    gate,
-    receipts,
-    retention,
-    review,
-    rotation,
-    sessions,
-    shred,
-)
+from removal import audit
 from removal.audit import audit_verify
-from removal.deciding import request_decide
-from removal.destroying import photos_destroy, request_erase
-from removal.load import Gate
-from removal.messages import message_post, message_send
+from removal.custody import blobs, content, receipts, rotation, shred
+from removal.custody.sealing import NotReadable, Place, seal
+from removal.custody.secrets import SecretUnavailable
+from removal.intake import gate
+from removal.intake.load import Gate
+from removal.life import appeals, retention, review, sessions
+from removal.life.deciding import request_decide
+from removal.life.destroying import photos_destroy, request_erase
+from removal.life.messages import message_post, message_send
+from removal.life.questions import question_answer
 from removal.models import (
     AuditEntry,
     Candidate,
@@ -48,9 +42,7 @@ from removal.models import (
     Wrap,
     today,
 )
-from removal.questions import question_answer
-from removal.sealing import NotReadable, Place, seal
-from removal.secrets import SecretUnavailable
+from removal.search import matching
 from removal.selectors import ReceiptUnknown, request_open
 from tests.removal import factories
 from tests.removal.factories import Case
@@ -330,7 +322,7 @@ def test_worker_keys_left_by_a_worker_that_died_go(
     ran: Callable[[], Counter[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(retention, "worker_keys_destroy", lambda ids: 0)
+        patch.setattr(matching, "worker_keys_destroy", lambda ids: 0)
         factories.in_review()
     assert Wrap.objects.filter(recipient="worker").count() == 2
     factories.received()

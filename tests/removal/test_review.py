@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from removal import retention, reveals, review
-from removal.closing import request_release
-from removal.deciding import AlreadyDecided, DecisionInvalid, request_decide
-from removal.destroying import case_destroy
+from removal.life import retention, reveals, review
+from removal.life.closing import request_release
+from removal.life.deciding import AlreadyDecided, DecisionInvalid, request_decide
+from removal.life.destroying import case_destroy
+from removal.life.reveals import candidate_reveal, photo_reveal
 from removal.lifecycle import TransitionRefused
 from removal.models import AuditEntry, Candidate, RemovalRequest, State, Verdict, today
-from removal.reveals import candidate_reveal, photo_reveal
 from removal.selectors import RequestGone, queue, review_case, review_photo
 from removal.selectors.desk import case_key_held
 from removal.selectors.subject import ApprovedRow
@@ -139,11 +139,11 @@ def test_who_refuses_what_a_colleague_approves_in_that_moment_is_told_so(
     case, opening = factories.in_review(), case_key_held
 
     def while_a_colleague_decides(request: RemovalRequest) -> Any:
-        monkeypatch.setattr("removal.deciding.case_key_held", opening)
+        monkeypatch.setattr("removal.life.deciding.case_key_held", opening)
         assert decide(case, reviewer, 0, 1) == "approved"
         return opening(request)
 
-    monkeypatch.setattr("removal.deciding.case_key_held", while_a_colleague_decides)
+    monkeypatch.setattr("removal.life.deciding.case_key_held", while_a_colleague_decides)
     with pytest.raises(AlreadyDecided):
         decide(case, reviewer, deny_reason="public_interest")
     assert case.request.state == State.APPROVED
@@ -154,7 +154,7 @@ def test_a_decision_gives_no_more_days_to_photos_that_their_owner_had_deleted(
 ) -> None:
     """The process died between the click and the destruction; retention is to complete it."""
     case = factories.in_review()
-    monkeypatch.setattr("removal.review.photos_destroy", lambda _: False)
+    monkeypatch.setattr("removal.life.review.photos_destroy", lambda _: False)
     review.photos_delete_now(opened=case.opened())
     monkeypatch.undo()
     assert decide(case, reviewer, 0, 1) == "approved"

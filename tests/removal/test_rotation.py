@@ -13,10 +13,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from removal import destroying, peppers, receipts, retention, rotation, sealing, secrets, shred
-from removal.destroying import request_erase
-from removal.models import Purpose, Recipient, RemovalRequest, Wrap
-from removal.sealing import (
+from removal.custody import peppers, receipts, rotation, sealing, secrets, shred
+from removal.custody.sealing import (
     RECIPIENTS,
     NotReadable,
     PrivateKey,
@@ -25,7 +23,10 @@ from removal.sealing import (
     role_key,
     unwrap,
 )
-from removal.secrets import PEPPER, REVIEWER_PRIVATE, SecretUnavailable, secret_read
+from removal.custody.secrets import PEPPER, REVIEWER_PRIVATE, SecretUnavailable, secret_read
+from removal.life import destroying, retention
+from removal.life.destroying import request_erase
+from removal.models import Purpose, Recipient, RemovalRequest, Wrap
 from removal.selectors import ReceiptUnknown, request_open, review_case
 from tests.removal import factories
 from tests.removal.factories import Case

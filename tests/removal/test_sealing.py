@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from removal import secrets, shred
-from removal.intake import request_submit
-from removal.models import DataKey, Purpose, Recipient, Wrap
-from removal.sealing import (
+from removal.custody import secrets, shred
+from removal.custody.sealing import (
     RECIPIENTS,
     NotReadable,
     Place,
@@ -21,7 +19,9 @@ from removal.sealing import (
     subject_key,
     unwrap,
 )
-from removal.secrets import SecretUnavailable
+from removal.custody.secrets import SecretUnavailable
+from removal.intake.submission import request_submit
+from removal.models import DataKey, Purpose, Recipient, Wrap
 from tests.removal import factories
 from tests.removal.factories import Case
 

@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from django.core.management import CommandError, call_command
 
-from removal import secrets, shred
-from removal.secrets import SECRETS, SecretUnavailable, secret_read
+from removal.custody import secrets, shred
+from removal.custody.secrets import SECRETS, SecretUnavailable, secret_read
 
 
 def as_role(settings: Any, role: str) -> None:

@@ -12,13 +12,14 @@ from django.core import serializers
 from django.db.models import F
 from django.utils import timezone
 
-from removal import blobs, sessions, shred
-from removal.destroying import request_erase
+from removal.custody import blobs, shred
+from removal.life import sessions
+from removal.life.destroying import request_erase
+from removal.life.review import photos_delete_now
+from removal.life.sessions import Cookies, SessionEnded, session_end, session_open, session_start
 from removal.models import Photo, Purpose, SubjectSession
-from removal.review import photos_delete_now
 from removal.selectors import ReceiptUnknown
 from removal.selectors.photos import PhotoGone, photo_opened
-from removal.sessions import Cookies, SessionEnded, session_end, session_open, session_start
 from tests.removal import factories
 from tests.removal.factories import Case
 
@@ -32,7 +33,7 @@ def begun(case: Case | None = None) -> tuple[Case, Cookies]:
 
 def later(monkeypatch: pytest.MonkeyPatch, by: dt.timedelta) -> None:
     now = timezone.now() + by
-    monkeypatch.setattr("removal.sessions.timezone.now", lambda: now)
+    monkeypatch.setattr("removal.life.sessions.timezone.now", lambda: now)
 
 
 def refused(cookies: Cookies) -> None:

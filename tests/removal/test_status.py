@@ -9,11 +9,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from removal import fingerprinting, receipts, review
-from removal.closing import request_release
-from removal.destroying import case_destroy, request_erase
+from removal.custody import receipts
+from removal.custody.receipts import ReceiptMistyped
+from removal.life import review
+from removal.life.closing import request_release
+from removal.life.destroying import case_destroy, request_erase
 from removal.models import Photo, RemovalRequest, State
-from removal.receipts import ReceiptMistyped
+from removal.search import fingerprinting
 from removal.selectors import (
     ReceiptUnknown,
     approved_rows,

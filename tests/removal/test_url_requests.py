@@ -11,11 +11,11 @@ from django.core.management import call_command
 
 from indexer.query.fingerprint import Fingerprint, fingerprint_url
 from releases.models import ListEntry
-from removal import draining, fingerprinting, matching
-from removal.content import FoundRow, row_opened
-from removal.deciding import request_decide
+from removal.custody.content import FoundRow, row_opened
+from removal.life.deciding import request_decide
 from removal.models import Kind, Purpose, SearchUnit, State
-from removal.searching import CatalogSearcher
+from removal.search import draining, fingerprinting, matching
+from removal.search.searching import CatalogSearcher
 from removal.selectors import request_open, request_status
 from tests.functional.leaks import shapes_of
 from tests.removal import factories

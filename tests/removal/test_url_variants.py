@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from removal.url_variants import (
+from removal.search.url_variants import (
     URL_MAX,
     VARIANTS_MAX,
     url_acceptable,

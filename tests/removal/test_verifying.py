@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from removal import blobs, draining, fingerprinting, matching, retention, review
-from removal.content import RowToVerify, row_opened
-from removal.leases import FRAIL
+from removal.custody import blobs
+from removal.custody.content import RowToVerify, row_opened
+from removal.custody.sealing import Place, role_key, unwrap
+from removal.life import retention, review
 from removal.models import (
     Candidate,
     Photo,
@@ -20,8 +21,9 @@ from removal.models import (
     State,
     Wrap,
 )
-from removal.sealing import Place, role_key, unwrap
-from removal.searching import PicturesUnavailable
+from removal.search import draining, fingerprinting, matching
+from removal.search.leases import FRAIL
+from removal.search.searching import PicturesUnavailable
 from removal.selectors import request_status, review_case
 from tests.removal import factories
 from tests.removal.factories import (

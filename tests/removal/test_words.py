@@ -1,9 +1,9 @@
 """Words that stand twice, once for the reader's language: the two must stay in step."""
 
 from indexer.decode import REFUSALS
-from removal.forms import CATEGORY_WORDS
+from removal.intake.picture_words import PICTURE_REFUSALS
 from removal.models import Category
-from removal.picture_words import PICTURE_REFUSALS
+from removal.site.forms import CATEGORY_WORDS
 
 
 def test_each_refusal_of_a_picture_can_be_translated() -> None:

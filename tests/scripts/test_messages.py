@@ -31,10 +31,10 @@ def test_pages_code_and_refusals_are_all_read(found: Catalog) -> None:
     for place in (
         "removal/templates/removal/privacy.html",
         "releases/templates/releases/releases.html",
-        "removal/wording.py",
+        "removal/site/wording.py",
         "removal/reasons.py",
-        "removal/gate.py",
-        "removal/problem_pages.py",
+        "removal/intake/gate.py",
+        "removal/site/problem_pages.py",
         "releases/transparency.py",
     ):
         assert place in places

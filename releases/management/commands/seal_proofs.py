@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from releases.proofs import proofs_seal_due
-from removal.secrets import SecretUnavailable
+from removal.custody.secrets import SecretUnavailable
 from removal.selectors.proofs import proofs_late
 
 

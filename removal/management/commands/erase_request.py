@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from removal.destroying import request_erase
-from removal.receipts import ReceiptMistyped
-from removal.secrets import SecretUnavailable
+from removal.custody.receipts import ReceiptMistyped
+from removal.custody.secrets import SecretUnavailable
+from removal.life.destroying import request_erase
 from removal.selectors import ReceiptUnknown, request_open
 
 

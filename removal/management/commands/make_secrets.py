@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from removal import secrets, shred
+from removal.custody import secrets, shred
 
 
 class Command(BaseCommand):

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from removal.rotation import NAMES, Progress, secret_rotate
-from removal.secrets import SecretUnavailable
+from removal.custody.rotation import NAMES, Progress, secret_rotate
+from removal.custody.secrets import SecretUnavailable
 
 
 class Command(BaseCommand):

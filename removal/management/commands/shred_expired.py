@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from removal import retention
+from removal.life import retention
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from removal.gate import ticket_issue
+from removal.intake.gate import ticket_issue
 from tests.removal import factories
 
 

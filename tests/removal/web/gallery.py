@@ -7,10 +7,10 @@ import pytest
 from django.test import Client
 
 from releases import signing
-from removal import appeals, questions
-from removal.messages import message_post, message_send
+from removal.custody.receipts import mint
+from removal.life import appeals, questions
+from removal.life.messages import message_post, message_send
 from removal.models import today
-from removal.receipts import mint
 from tests.releases.conftest import out
 from tests.removal import factories
 from tests.removal.factories import Case

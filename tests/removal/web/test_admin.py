@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from indexer.decode import DecoderUnavailable
-from removal import desk_words
+from removal.desk.words import evidence_words
 from removal.models import AuditEntry, State, today
 from removal.selectors import RequestGone
 from tests.removal import factories
@@ -198,7 +198,7 @@ def test_revealing_a_row(maintainer: Client, monkeypatch: pytest.MonkeyPatch) ->
     gone = maintainer.post(f"{QUEUE}row/{row}/").content.decode()
     assert "holds no picture for this row" in gone
     assert AuditEntry.objects.latest("seq").act != "row_revealed"
-    monkeypatch.setattr("removal.reveals.row_picture", lambda *place: factories.photo_bytes(5))
+    monkeypatch.setattr("removal.life.reveals.row_picture", lambda *place: factories.photo_bytes(5))
     assert "<img" in maintainer.post(f"{QUEUE}row/{row}/").content.decode()
     assert AuditEntry.objects.latest("seq").act == "row_revealed"
 
@@ -207,7 +207,7 @@ def test_picture_that_is_gone_says_so(maintainer: Client, monkeypatch: pytest.Mo
     def gone(**names: Any) -> bytes:
         raise RequestGone("This photo was deleted on its clock or at the subject's wish.")
 
-    monkeypatch.setattr("removal.admin_review.photo_reveal", gone)
+    monkeypatch.setattr("removal.desk.review.photo_reveal", gone)
     photo = factories.in_review().request.photos.get().pk
     assert "was deleted" in maintainer.post(f"{QUEUE}photo/{photo}/").content.decode()
 
@@ -218,7 +218,7 @@ def test_a_picture_that_nothing_can_decode_now_says_so(
     def busy(**names: Any) -> bytes:
         raise DecoderUnavailable
 
-    monkeypatch.setattr("removal.admin_review.photo_reveal", busy)
+    monkeypatch.setattr("removal.desk.review.photo_reveal", busy)
     photo = factories.in_review().request.photos.get().pk
     assert "Load the page again" in maintainer.post(f"{QUEUE}photo/{photo}/").content.decode()
 
@@ -320,9 +320,9 @@ def test_extending_once_with_a_reason(maintainer: Client) -> None:
 
 def test_evidence_in_words() -> None:
     nothing = {"digest": False, "pdq": None, "phash": None, "cosine": None, "inliers": None}
-    assert desk_words.evidence_words(nothing) == []
+    assert evidence_words(nothing) == []
     all_of_it = {"digest": True, "pdq": 6, "phash": 2, "cosine": 0.934, "inliers": 41}
-    assert desk_words.evidence_words(all_of_it) == [
+    assert evidence_words(all_of_it) == [
         "same file",
         "PDQ 6 of 256 bits differ",
         "pHash 2 of 64 bits differ",

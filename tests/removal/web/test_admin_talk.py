@@ -7,10 +7,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from removal import appeals
-from removal.messages import message_post
+from removal.life import appeals
+from removal.life.messages import message_post
+from removal.life.questions import question_answer
 from removal.models import AuditEntry, Question, State
-from removal.questions import question_answer
 from tests.removal import factories
 from tests.removal.factories import Case
 
@@ -20,7 +20,7 @@ QUEUE = "/admin/removal/removalrequest/"
 @pytest.fixture(autouse=True)
 def _pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = factories.photo_bytes(3, side=200)
-    monkeypatch.setattr("removal.questions.row_picture", lambda *row: picture)
+    monkeypatch.setattr("removal.life.questions.row_picture", lambda *row: picture)
 
 
 def _page(maintainer: Client, case: Case) -> str:
@@ -90,7 +90,7 @@ def test_a_question_that_cannot_be_put_says_why_and_keeps_the_form(
     assert _ask(maintainer, case, question="words").status_code == 400
     assert _ask(maintainer, case, ask="nonsense").status_code == 400
     assert _ask(maintainer, case, ask=str(case.candidates[0].pk)).status_code == 400
-    monkeypatch.setattr("removal.questions.row_picture", lambda *row: None)
+    monkeypatch.setattr("removal.life.questions.row_picture", lambda *row: None)
     answer = _ask(maintainer, case, ask=row, question="keep <me>")
     text = answer.content.decode()
     assert answer.status_code == 400

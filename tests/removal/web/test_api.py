@@ -8,10 +8,10 @@ from django.conf import settings as live
 from django.test import Client
 from rest_framework.serializers import BaseSerializer, ListSerializer
 
-from removal import receipts
 from removal.api import examples
 from removal.api import serializers as shapes
 from removal.api.status_shapes import RequestStatus
+from removal.custody import receipts
 from removal.models import RemovalRequest
 from tests.removal import factories
 from tests.removal.web.conftest import photo

@@ -19,7 +19,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from config.wsgi import application
-from removal import receipts
+from removal.custody import receipts
 from removal.models import Question
 from tests.removal import factories
 from tests.removal.factories import Case

@@ -11,9 +11,9 @@ import pytest
 from django.test import Client
 from PIL import Image
 
-from removal import receipts
 from removal.api.status_shapes import RequestStatus
-from removal.messages import message_send
+from removal.custody import receipts
+from removal.life.messages import message_send
 from removal.models import Message, Question, State
 from tests.removal import factories
 from tests.removal.factories import Case, match

@@ -7,8 +7,8 @@ import altcha
 import pytest
 from django.conf import settings as live
 
-from removal import gate
-from removal.gate import GateRefused, TicketTooEarly
+from removal.intake import gate
+from removal.intake.gate import GateRefused, TicketTooEarly
 from removal.models import SpentTicket
 
 
@@ -16,7 +16,7 @@ from removal.models import SpentTicket
 def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that moves the gate's clock forward."""
     now = [1_790_000_000.0]
-    monkeypatch.setattr("removal.gate.time.time", lambda: now[0])
+    monkeypatch.setattr("removal.intake.gate.time.time", lambda: now[0])
 
     def forward(seconds: float) -> None:
         now[0] += seconds

@@ -12,10 +12,10 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.test import Client
 
-from removal import load
-from removal.counters import MemoryCounters
-from removal.gate import challenge_issue, ticket_issue
-from removal.load import Gate, admit
+from removal.intake import load
+from removal.intake.counters import MemoryCounters
+from removal.intake.gate import challenge_issue, ticket_issue
+from removal.intake.load import Gate, admit
 from removal.models import RemovalRequest, SpentTicket
 from scripts.vendor_altcha import COMPRESSED, FOLDER, compressed, digests
 from tests.removal.web.conftest import form, photo
@@ -24,7 +24,7 @@ from tests.removal.web.conftest import form, photo
 @pytest.fixture(autouse=True)
 def counts(monkeypatch: pytest.MonkeyPatch) -> MemoryCounters:
     own = MemoryCounters()
-    monkeypatch.setattr("removal.load.counters", lambda: own)
+    monkeypatch.setattr("removal.intake.load.counters", lambda: own)
     return own
 
 

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import get_script_prefix, reverse
 from django.utils.translation import get_language
 
-from removal.receipts import mint
+from removal.custody.receipts import mint
 from tests.removal.web.conftest import form, photo
 
 PAGES = ["/", "/request/", "/status/", "/datasets/", "/privacy/", "/releases/", "/transparency/"]

@@ -9,7 +9,7 @@ from django.conf import settings as live
 from django.test import Client
 from django.utils import timezone
 
-from removal import retention
+from removal.life import retention
 from removal.models import RetentionRun
 from removal.site import reading
 from tests.removal import factories

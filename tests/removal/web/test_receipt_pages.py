@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from icalendar import Calendar
 
-from removal import receipts
+from removal.custody import receipts
 from removal.models import RemovalRequest, today
 from tests.removal.web.conftest import form, photo
 

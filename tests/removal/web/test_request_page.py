@@ -6,8 +6,8 @@ import pytest
 from django.conf import settings as live
 from django.test import Client
 
-from removal import receipts
-from removal.gate import ticket_issue
+from removal.custody import receipts
+from removal.intake.gate import ticket_issue
 from removal.models import Photo, RemovalRequest
 from removal.selectors import request_open
 from tests.removal import factories

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from removal import questions
-from removal.messages import message_send
+from removal.life import questions
+from removal.life.messages import message_send
 from removal.models import Message, Photo, Question, State, SubjectSession
 from tests.removal import factories
 from tests.removal.factories import Case

@@ -10,10 +10,10 @@ from django.conf import settings as live
 from django.test import Client
 from PIL import Image
 
-from removal import receipts
-from removal.destroying import case_destroy, request_erase
+from removal.custody import receipts
+from removal.life.destroying import case_destroy, request_erase
+from removal.life.review import photos_delete_now, request_extend
 from removal.models import SubjectSession
-from removal.review import photos_delete_now, request_extend
 from removal.site import following
 from removal.site.session import NAME, NOTE, SECRET
 from tests.removal import factories

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.test import Client, RequestFactory
 
-from removal import uploads
-from removal.uploads import Budget, UploadRefused, photos_accepted
+from removal.intake import uploads
+from removal.intake.uploads import Budget, UploadRefused, photos_accepted
 from tests.removal import factories
 from tests.removal.web.conftest import form, photo
 

@@ -1,0 +1,235 @@
+"""The decision: which rows go, and why others stay. Nothing is decided twice.
+
+Who comes second gets `AlreadyDecided` and changes nothing; who decides on what they saw before the
+request changed gets `RequestChanged`. After an appeal a request is decided once more: rows that
+were approved the first time are listed already and stay so, and only what is new is told to the
+lists.
+"""
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from removal import audit
+from removal.custody import content
+from removal.custody.content import FoundRow, row_opened
+from removal.custody.sealing import PrivateKey, seal
+from removal.life import retention
+from removal.lifecycle import TransitionRefused, step_taken, unless_due
+from removal.models import Candidate, Kind, Purpose, RemovalRequest, State, Verdict, today
+from removal.reasons import DENIAL_REASONS
+from removal.selectors.desk import case_key_held, request_found
+from removal.selectors.subject import ApprovedRow, row_approved
+from removal.signals import rows_approved
+
+TIERS: Final = ("exact",)
+STATEMENT_MAX: Final = 4000
+
+
+class AlreadyDecided(Exception):
+    """Someone decided, or the subject withdrew, in the meantime."""
+
+    def __init__(self, sentence: str = "") -> None:
+        super().__init__(
+            sentence
+            or "This request is not waiting for a decision any more: somebody decided it or the "
+            "subject withdrew it. Load it again to see."
+        )
+
+
+class RequestChanged(AlreadyDecided):
+    """It waits for a decision, but not as the reviewer saw it: answered or appealed meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This request has changed since you opened it, so that nothing was decided. Read what "
+            "is new and decide again."
+        )
+
+
+class DecisionInvalid(ValueError):
+    """The decision or extension lacks something or contradicts itself; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """A decision that was found consistent.
+
+    Attributes:
+        outcome: the state it gives.
+        listed: rows that an earlier decision approved.
+        approved: the rows that are approved now, those not among them.
+        reason, statement, tier: as the reviewer gave them.
+    """
+
+    outcome: State
+    listed: frozenset[uuid.UUID]
+    approved: tuple[tuple[Candidate, FoundRow], ...]
+    reason: str
+    statement: str
+    tier: str
+
+
+def request_decide(
+    *,
+    request_id: uuid.UUID,
+    reviewer: User,
+    approve: Collection[uuid.UUID],
+    deny_reason: str | None,
+    statement: str,
+    tier: str | None,
+    seen: int | None = None,
+) -> str:
+    """Decide a request and return its new state.
+
+    It is approved when every exact and copy row is approved (look-alikes left out do not count
+    against it), denied when no row is, partly approved otherwise. After an appeal that brings
+    nothing new to a request that is in a release, it is `released` as before.
+
+    Args:
+        request_id: which.
+        reviewer: who decides.
+        approve: ids of the candidates to remove; those listed already need not be named.
+        deny_reason: a key of `DENIAL_REASONS`, when rows stay.
+        statement: words to the subject, sealed; may be empty.
+        tier: how newly approved rows are listed; no default.
+        seen: `state_seq` of the request as the reviewer saw it, where that is known.
+
+    Raises:
+        AlreadyDecided: it is not in review (any more).
+        RequestChanged: it is, but not as the reviewer saw it.
+        DecisionInvalid: a sentence says what to mend.
+        RequestGone: there is no such request, or its case was deleted.
+    """
+    request = request_found(request_id)
+    if request.state != State.IN_REVIEW:
+        raise AlreadyDecided
+    if seen not in {None, request.state_seq}:
+        raise RequestChanged
+    case = case_key_held(request)
+    words = {"reason": deny_reason or "", "statement": statement.strip(), "tier": tier or ""}
+    try:
+        decision = _decision(request, set(approve), case=case, **words)
+        return _decided(request, reviewer, decision)
+    except TransitionRefused:
+        raise AlreadyDecided from None
+    except DecisionInvalid:
+        # What a colleague approved in the same moment can make this one contradict itself.
+        if request_found(request_id).state_seq != request.state_seq:
+            raise AlreadyDecided from None
+        raise
+
+
+def _decided(request: RemovalRequest, reviewer: User, decision: _Decision) -> str:
+    """Take the step from exactly the state that was read, and close what has nothing new."""
+    actor, numbers = audit.staff(reviewer.pk), request.released_in
+    detail = {
+        "reason": decision.reason or None,
+        "tier": decision.tier or None,
+        "approved": len(decision.approved),
+        **({"listed_before": len(decision.listed)} if decision.listed else {}),
+    }
+    with transaction.atomic():
+        with step_taken(
+            request.pk,
+            "decided",
+            decision.outcome,
+            actor=actor,
+            detail=detail,
+            where={"state_seq": request.state_seq, "released_in": numbers},
+            changes=_changes(request, decision),
+        ):
+            _verdicts_set(request.pk, decision)
+        if decision.approved or not (decision.listed and numbers):
+            return decision.outcome.value
+        with step_taken(
+            request.pk,
+            "released",
+            State.RELEASED,
+            actor=actor,
+            detail={"release": numbers[-1]},
+            changes={"closed_on": today()},
+        ):
+            return State.RELEASED.value
+
+
+def _decision(
+    request: RemovalRequest,
+    chosen: set[uuid.UUID],
+    *,
+    case: PrivateKey,
+    reason: str,
+    statement: str,
+    tier: str,
+) -> _Decision:
+    candidates = {candidate.pk: candidate for candidate in request.candidates.all()}
+    if not chosen <= candidates.keys():
+        raise DecisionInvalid("A chosen row does not belong to this request: load it again.")
+    if len(statement) > STATEMENT_MAX:
+        raise DecisionInvalid(f"Shorten the statement to {STATEMENT_MAX:,} characters.")
+    listed = {pk for pk, one in candidates.items() if one.verdict == Verdict.APPROVED}
+    outcome, new = _outcome(candidates, chosen | listed), chosen - listed
+    _reason_check(outcome, reason)
+    if new and tier not in TIERS:
+        raise DecisionInvalid(f"Choose how the rows are listed: {', '.join(TIERS)}.")
+    approved = tuple((candidates[pk], row_opened(candidates[pk], case)) for pk in new)
+    for _, row in approved:
+        _nameable_check(row)
+    kept = tier if new else request.tier
+    return _Decision(outcome, frozenset(listed), approved, reason, statement, kept)
+
+
+def _outcome(candidates: dict[uuid.UUID, Candidate], chosen: set[uuid.UUID]) -> State:
+    if not chosen:
+        return State.DENIED
+    own = {pk for pk, candidate in candidates.items() if candidate.kind != Kind.SIMILAR}
+    return State.APPROVED if own <= chosen else State.PARTLY_APPROVED
+
+
+def _reason_check(outcome: State, reason: str) -> None:
+    if outcome == State.APPROVED and reason:
+        raise DecisionInvalid(
+            "Every exact and copy row is chosen, so nothing is refused: leave the reason empty."
+        )
+    if outcome != State.APPROVED and reason not in DENIAL_REASONS:
+        raise DecisionInvalid(
+            f"Rows that stay need a reason: choose one of {', '.join(DENIAL_REASONS)}."
+        )
+
+
+def _nameable_check(row: FoundRow) -> None:
+    if not (row.url or row.sha256 or row.md5):
+        raise DecisionInvalid(
+            "A chosen row has neither a URL nor a recorded digest, so no list can name it: "
+            "leave it out, and have it removed from the dataset by hand."
+        )
+
+
+def _changes(request: RemovalRequest, decision: _Decision) -> dict[str, object]:
+    """Return the fields that a decision sets."""
+    day = today()
+    words = decision.statement.encode()
+    sealed = seal(request.pk, Purpose.CASE, content.STATEMENT, words) if words else b""
+    return {
+        "outcome": decision.outcome.value,
+        "reason": decision.reason,
+        "tier": decision.tier,
+        "decided_on": day,
+        "closed_on": day if decision.outcome == State.DENIED else None,
+        "photos_delete_on": unless_due(retention.photos_delete_on(request, decided_on=day)),
+        "statement_sealed": sealed,
+    }
+
+
+def _verdicts_set(request_id: uuid.UUID, decision: _Decision) -> None:
+    new = [candidate.pk for candidate, _ in decision.approved]
+    candidates = Candidate.objects.filter(request_id=request_id)
+    candidates.filter(pk__in=new).update(verdict=Verdict.APPROVED)
+    candidates.exclude(pk__in=decision.listed.union(new)).update(verdict=Verdict.DENIED)
+    if new:
+        rows: list[ApprovedRow] = [row_approved(row) for _, row in decision.approved]
+        rows_approved.send(sender=RemovalRequest, rows=rows, tier=decision.tier, on=today())

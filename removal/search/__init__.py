@@ -1,0 +1,1 @@
+"""How a request is matched: fingerprints, groups, verification, conclusion."""
