@@ -11,7 +11,6 @@ and another only where a key runs over a page's edge. Keys are compared whole: n
 their being evenly spread.
 """
 
-import mmap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.digests.sort import KEY_BYTES, Pairs, sort_pairs
-from indexer.storage.mapped import IndexDamaged, as_read_only, map_array
+from indexer.storage.mapped import IndexDamaged, as_read_only, map_array, map_scattered
 
 PER_PAGE: Final = 204
 # One page: keys and rows in order, and how many of them count.
@@ -94,7 +93,8 @@ class DigestIndex:
             raise IndexDamaged(path.name)
         if fences.shape[1] != KEY_BYTES:
             raise IndexDamaged(_fences_path(directory, prefix).name)
-        return cls(_map_pages(path) if len(fences) else np.empty(0, PAGE), fences)
+        pages = np.frombuffer(map_scattered(path), PAGE) if len(fences) else np.empty(0, PAGE)
+        return cls(pages, fences)
 
     def save(self, directory: Path, prefix: str) -> None:
         """Write `<prefix>-pages.bin` and `<prefix>-fences.npy`."""
@@ -184,15 +184,6 @@ def _pages(pairs: Pairs) -> NDArray[Any]:
     pages["count"] = PER_PAGE
     pages["count"][-1] = PER_PAGE - padding
     return pages
-
-
-def _map_pages(path: Path) -> NDArray[Any]:
-    """Map pages into memory; a machine that reads one is told not to read its neighbors too."""
-    with path.open("rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    if hasattr(mmap, "MADV_RANDOM"):
-        mapped.madvise(mmap.MADV_RANDOM)
-    return np.frombuffer(mapped, PAGE)
 
 
 def _as_strings(keys: NDArray[np.uint8]) -> NDArray[Any]:

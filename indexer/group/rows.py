@@ -1,7 +1,9 @@
 """The row table of a group: where each row lies in its dataset, and what the dataset records.
 
-An Arrow IPC file, memory-mapped. Every batch in it but the last has `BATCH_ROWS` rows, so that a
-row's batch follows from its number, and a look-up touches the pages of that row alone.
+An Arrow IPC file, memory-mapped: by us, for Arrow's own map has the kernel fetch every batch that
+is opened, the whole table before the first look-up. Every batch in it but the last has `BATCH_ROWS`
+rows, so that a row's batch follows from its number, and a look-up touches the pages of that row
+alone.
 """
 
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from indexer.evidence.hits import Row
 from indexer.storage import layout
+from indexer.storage.mapped import map_scattered
 
 BATCH_ROWS: Final = 1 << 16
 
@@ -32,7 +35,7 @@ class RowTable:
         Raises:
             ValueError, pyarrow.ArrowException, OSError: it is none.
         """
-        reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        reader = pa.ipc.open_file(pa.py_buffer(map_scattered(path)))
         if reader.schema != layout.ROW_SCHEMA:
             raise ValueError("the row table has other columns")
         self._batches = [reader.get_batch(at) for at in range(reader.num_record_batches)]

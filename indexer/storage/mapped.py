@@ -5,6 +5,7 @@ form it was written in is refused; whether the content is what was written, the 
 `indexer.storage.manifest` tell.
 """
 
+import mmap
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,6 +41,19 @@ def map_array(path: Path, dtype: type[np.generic], dimensions: int) -> NDArray[A
     if array.dtype != dtype or array.ndim != dimensions or not array.flags.c_contiguous:
         raise IndexDamaged(path.name)
     return array
+
+
+def map_scattered(path: Path) -> mmap.mmap:
+    """Map a file of which single pages far apart are read: reading one fetches no neighbors.
+
+    Raises:
+        OSError, ValueError: there is no such file, or nothing in it.
+    """
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    if hasattr(mmap, "MADV_RANDOM"):
+        mapped.madvise(mmap.MADV_RANDOM)
+    return mapped
 
 
 def new_array(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:
