@@ -4,6 +4,7 @@ import json
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -24,7 +25,7 @@ def proof(request: HttpRequest) -> HttpResponse:
     except SessionEnded:
         return redirect("removal:status")
     except NotReleased as refusal:
-        onward = ("/status/", _("Back to your request"))
+        onward = (reverse("removal:status"), _("Back to your request"))
         return error_page(request, 409, _("Not yet"), [str(refusal)], onward=onward)
     body = json.dumps({"proofs": proofs}, ensure_ascii=False, indent=1)
     response = HttpResponse(body, content_type="application/json")

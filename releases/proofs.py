@@ -14,38 +14,24 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from releases import places
+from django.utils.translation import gettext as _
+
+from releases import trees
 from releases.ledger import Row, row_keys_of
 from releases.models import Release
-from releases.selectors import NotReleased, release_manifest
+from releases.selectors import NotReleased
 from removal.custody.secrets import SecretUnavailable
 from removal.life.closing import proofs_keep
 from removal.selectors import OpenedRequest, approved_rows
 from removal.selectors.proofs import proofs_due, proofs_kept, rows_provable
 from removal.signals import case_ending
-from unlist.keyfile import keyfile_read
 from unlist.keys import Kind
 from unlist.manifest import ManifestInvalid
-from unlist.proof import ReleaseTree
 
 Proof = dict[str, Any]
 _FORM: Final = "unlist-proofs/1"
 
 log = logging.getLogger(__name__)
-
-
-class Trees:
-    """The trees of releases, the one used last kept: whoever proves for many builds each once."""
-
-    def __init__(self) -> None:
-        self._number: int | None = None
-        self._tree: ReleaseTree | None = None
-
-    def of(self, number: int) -> ReleaseTree:
-        """Return the tree of a release of the public list."""
-        if self._tree is None or self._number != number:
-            self._number, self._tree = number, _tree_of(number)
-        return self._tree
 
 
 def proofs_of(*, opened: OpenedRequest) -> list[Proof]:
@@ -60,15 +46,18 @@ def proofs_of(*, opened: OpenedRequest) -> list[Proof]:
     numbers = opened.request.released_in
     if not numbers:
         raise NotReleased(
-            "Your rows are in no release yet. The proof is here once your status says released."
+            _(
+                "Your picture is on no removal list yet. The proof is here as soon as your "
+                "request says that it is."
+            )
         )
     kept = proofs_kept(opened=opened)
     if kept is not None:
         return _unpacked(kept)
-    return proofs_make(approved_rows(opened=opened), numbers, Trees())
+    return proofs_make(approved_rows(opened=opened), numbers)
 
 
-def proofs_make(rows: Iterable[Row], numbers: Sequence[int], trees: Trees) -> list[Proof]:
+def proofs_make(rows: Iterable[Row], numbers: Sequence[int]) -> list[Proof]:
     """Prove each key of the rows by the first of the releases that lists it.
 
     Raises:
@@ -77,10 +66,10 @@ def proofs_make(rows: Iterable[Row], numbers: Sequence[int], trees: Trees) -> li
     wanted = {pair for row in rows for pair in row_keys_of(row).items()}
     proofs: dict[tuple[Kind, bytes], Proof] = {}
     for number in sorted(numbers):
-        for kind, key in sorted(wanted - proofs.keys()):
-            tree = trees.of(number)
-            if number == max(numbers) or tree.holds(kind, key):
-                proofs[kind, key] = tree.proof(kind, key)
+        if missing := wanted - proofs.keys():
+            proofs |= trees.proofs_find(number, missing)
+    if missing := wanted - proofs.keys():
+        raise KeyError(f"The releases {list(numbers)} do not list {len(missing)} of the keys.")
     return [proofs[pair] for pair in sorted(proofs)]
 
 
@@ -92,11 +81,10 @@ def proofs_seal_due() -> int:
     Raises:
         SecretUnavailable: this process is not of the staff role.
     """
-    trees = Trees()
-    return sum(proofs_seal(request_id, trees=trees) for request_id in proofs_due())
+    return sum(proofs_seal(request_id) for request_id in proofs_due())
 
 
-def proofs_seal(request_id: uuid.UUID, *, trees: Trees | None = None) -> bool:
+def proofs_seal(request_id: uuid.UUID) -> bool:
     """Seal the proofs of one closed request to its subject; tell whether this call did it.
 
     Raises:
@@ -106,7 +94,7 @@ def proofs_seal(request_id: uuid.UUID, *, trees: Trees | None = None) -> bool:
     if provable is None:
         return False
     try:
-        proofs = proofs_make(provable.rows, provable.released_in, trees or Trees())
+        proofs = proofs_make(provable.rows, provable.released_in)
     except (OSError, KeyError, ManifestInvalid, Release.DoesNotExist) as fault:
         log.warning("proofs of request %s cannot be made: %s", request_id, type(fault).__name__)
         return False
@@ -139,11 +127,3 @@ def _unpacked(packed: bytes) -> list[Proof]:
         raise ValueError("These proofs were kept in a form that this version does not read.")
     proofs: list[Proof] = facts["proofs"]
     return proofs
-
-
-def _tree_of(number: int) -> ReleaseTree:
-    release = Release.objects.get(list_name=places.PUBLIC_LIST, number=number)
-    manifest = release_manifest(release)
-    folder = places.release_dir(release.list_name, release.number)
-    keys = {file.kind: keyfile_read(folder / file.path) for file in manifest.files}
-    return ReleaseTree(manifest, keys)

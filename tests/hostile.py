@@ -1,20 +1,30 @@
 """The hostile pictures that foreign vectors bring, and the bounds that every way in keeps.
 
-Used where the vectors lie beside the project; without them the cases are none.
+Used where the vectors lie beside the project; without them the cases are none. The bound on time is
+one on computing: what a file costs is then told the same on an idle machine and on a busy one, and
+what it costs is never less than how long it takes where nothing else runs.
 """
 
 import json
 import os
 import resource
-from typing import Any, Final
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
-from indexer.decode import FORMATS
+import pytest
+
+from indexer.decode import FORMATS, process
 from tests.conftest import VECTORS
 
 FOLDER: Final = VECTORS / "hostile-images"
 SECONDS: Final = 2.0
-"""On a machine that does little else; on a busy one its share of the processors is counted."""
+"""Of computing, in all threads and processes that a file keeps busy. Nothing widens it."""
 MEGABYTES: Final = 300
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+T = TypeVar("T")
 
 
 def manifest() -> dict[str, Any]:
@@ -34,9 +44,41 @@ def expected_of(case: dict[str, Any]) -> str:
     return expect
 
 
-def seconds_allowed() -> float:
-    """`SECONDS`, times how many processes share a processor now."""
-    return SECONDS * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+def computing(act: Callable[[], T]) -> tuple[T, float]:
+    """Act; return what came of it, and how many seconds of computing it took."""
+    before = computed()
+    result = act()
+    return result, computed() - before
+
+
+def computed() -> float:
+    """Seconds that this process and all that it ever started have computed so far."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    living = sum(_computed_by(child) for child in _children_of(os.getpid()))
+    return time.process_time() + ended.ru_utime + ended.ru_stime + living
+
+
+def _computed_by(process: int) -> float:
+    """Seconds of a process, of those that it started, and of those of them that have ended."""
+    below = sum(_computed_by(child) for child in _children_of(process))
+    words = _told(Path(f"/proc/{process}/stat")).rpartition(")")[2].split()
+    return below + sum(map(int, words[11:15])) / _TICKS  # its own, and of its ended ones
+
+
+def _children_of(process: int) -> list[int]:
+    try:
+        threads = list(Path(f"/proc/{process}/task").iterdir())
+    except FileNotFoundError:
+        return []
+    return [int(child) for thread in threads for child in _told(thread / "children").split()]
+
+
+def _told(file: Path) -> str:
+    """Return what the kernel tells of a process; nothing where it has ended meanwhile."""
+    try:
+        return file.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def own_peak() -> float:
@@ -45,3 +87,11 @@ def own_peak() -> float:
     What decodes is another process: `tests/indexer/test_decode_child.py` holds it to `MEGABYTES`.
     """
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def acting(monkeypatch: pytest.MonkeyPatch, act: str) -> None:
+    """Have the process of each picture do something in place of decoding it."""
+    code = f"import os, signal, time, indexer.decode.child as c\ndef act(*_, **__):\n    {act}\n"
+    code += "c.pixels_decode = act\n"
+    patched = process._MAIN.replace("; ", "\n").replace("from indexer", f"{code}from indexer", 1)
+    monkeypatch.setattr(process, "_COMMAND", (*process._COMMAND[:-1], patched))

@@ -6,7 +6,8 @@ largest power of two) and hashes a million leaves in about a second.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 HASH_BYTES: Final = 32
@@ -31,9 +32,7 @@ class MerkleTree:
     """A tree held level by level, for many proofs from the same leaves (64 bytes a leaf)."""
 
     def __init__(self, leaf_hashes: Sequence[bytes]) -> None:
-        self._levels = [list(leaf_hashes)]
-        while len(self._levels[-1]) > 1:
-            self._levels.append(_parents(self._levels[-1]))
+        self._levels = list(tree_levels(leaf_hashes))
 
     def __len__(self) -> int:
         return len(self._levels[0])
@@ -51,20 +50,31 @@ class MerkleTree:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"The tree has {len(self)} leaves; there is none at {index}.")
-        siblings = []
-        for level in self._levels[:-1]:
-            if (index ^ 1) < len(level):
-                siblings.append(level[index ^ 1])
-            index >>= 1
-        return siblings
+        return [self._levels[level][place] for level, place in path_places(index, len(self))]
 
 
 def tree_root(leaf_hashes: Sequence[bytes]) -> bytes:
     """The root over hashed leaves, in their order."""
+    [top] = deque(tree_levels(leaf_hashes), maxlen=1)
+    return top[0] if top else EMPTY_ROOT
+
+
+def tree_levels(leaf_hashes: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """The levels of a tree, from its leaves up to the root; of no leaves, one empty level."""
     level = list(leaf_hashes)
+    yield level
     while len(level) > 1:
         level = _parents(level)
-    return level[0] if level else EMPTY_ROOT
+        yield level
+
+
+def path_places(index: int, size: int) -> Iterator[tuple[int, int]]:
+    """Where the siblings lie that prove leaf ``index`` of ``size``: (level, place), upwards."""
+    level = 0
+    while size > 1:
+        if index ^ 1 < size:
+            yield level, index ^ 1
+        level, index, size = level + 1, index >> 1, (size + 1) >> 1
 
 
 def verify_inclusion(

@@ -7,7 +7,7 @@ publisher's follows from its signed copy (``unlist pull`` of that release) havin
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -18,7 +18,15 @@ from unlist.keyset import as_keys
 from unlist.manifest import Manifest, ManifestInvalid, manifest_dump, manifest_load
 from unlist.merkle import MerkleTree, ProofInvalid, leaf_hash, verify_inclusion
 
-__all__ = ["FORMAT", "ProofInvalid", "ProvenEntry", "ReleaseTree", "proof_make", "proof_verify"]
+__all__ = [
+    "FORMAT",
+    "ProofInvalid",
+    "ProvenEntry",
+    "ReleaseTree",
+    "proof_document",
+    "proof_make",
+    "proof_verify",
+]
 
 FORMAT: Final = "unlist-proof/1"
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
@@ -73,15 +81,22 @@ class ReleaseTree:
         if (kind, key) not in self._places:
             raise KeyError(f"Release {self._manifest.release} does not list this {kind} key.")
         index = self._places[kind, key]
-        return {
-            "format": FORMAT,
-            "manifest": _as_object(self._manifest),
-            "kind": kind,
-            "value": key.hex(),
-            "leaf_index": index,
-            "path": [step.hex() for step in self._tree.path(index)],
-            "log": None,
-        }
+        return proof_document(self._manifest, kind, key, index, self._tree.path(index))
+
+
+def proof_document(
+    manifest: Manifest, kind: str, key: bytes, index: int, path: Sequence[bytes]
+) -> dict[str, Any]:
+    """A proof ready for JSON, of an entry whose place and path are known already."""
+    return {
+        "format": FORMAT,
+        "manifest": _as_object(manifest),
+        "kind": kind,
+        "value": key.hex(),
+        "leaf_index": index,
+        "path": [step.hex() for step in path],
+        "log": None,
+    }
 
 
 def proof_make(

@@ -12,14 +12,10 @@ import io
 
 from PIL import Image
 
+from indexer.decode.allowance import Allowance
 from indexer.decode.here import decode_here
-from indexer.decode.pool import (
-    DecoderUnavailable,
-    decode,
-    decode_sized,
-    picture_check,
-    turn_hurry,
-)
+from indexer.decode.pool import decode, decode_sized, picture_check, turn_hurry
+from indexer.decode.process import DecoderUnavailable
 from indexer.decode.rules import (
     FORMATS,
     MAX_BYTES,
@@ -37,6 +33,7 @@ __all__ = [
     "MAX_PIXELS",
     "MIN_SIDE",
     "REFUSALS",
+    "Allowance",
     "DecoderUnavailable",
     "ImageRefused",
     "decode",

@@ -1,194 +1,30 @@
 """Asking the child processes that decode: few, kept warm, replaced when they die or hang.
 
 A picture that its process does not survive is refused as broken; one that takes too long, as too
-costly. Where a process ends before it was asked, another takes its place; where that ends too, or
-none is free in time, the fault is the machine's, and said to be.
+costly. Where a process ends and no picture made it, another takes its place; where that ends too,
+or none is free in time, the fault is the machine's, and said to be. Whoever asks holds one process
+for one picture, and then goes to the end of the line.
 """
 
 import atexit
-import contextlib
 import os
-import select
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from pathlib import Path
-from typing import IO, Final
+import time
+from typing import Final
 
 from PIL import Image
 
-from indexer.decode.child import COSTLY, MEMORY, QUESTION, READY, REFUSED, TAKEN
-from indexer.decode.here import assembled
-from indexer.decode.rules import REFUSALS, ImageRefused, bytes_check, size_check
+from indexer.decode.allowance import ALONE, Allowance, Bounds
+from indexer.decode.child import MEMORY
+from indexer.decode.process import Answer, Decoder, DecoderLost, DecoderUnavailable
+from indexer.decode.rules import ImageRefused, bytes_check
+from indexer.decode.turns import TurnNeverCame, Turns
 
-DEADLINE_SECONDS: Final = 20.0
-"""By the clock, from question to answer; the child's own bound is `CPU_SECONDS` of computing."""
-READY_SECONDS: Final = 10.0
-"""How long a process may take until it waits for a picture."""
 TURN_SECONDS: Final = 5.0
 """How long a picture waits for a process where people wait for the answer."""
 LONG_TURN_SECONDS: Final = 120.0
 """How long it waits where nobody does: in a worker."""
 CHILDREN: Final = 2
-_STRIP_BYTES: Final = 12_000_000
-_ROOT: Final = Path(__file__).resolve().parent.parent.parent
-_MAIN: Final = (
-    f"import sys; sys.path.insert(0, {str(_ROOT)!r}); "
-    "from indexer.decode.child import main; main(int(sys.argv[1]))"
-)
-_COMMAND: Final = (sys.executable, "-I", "-W", "ignore", "-c", _MAIN)
-_ENVIRONMENT: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
-_Sizes = tuple[tuple[int, int], tuple[int, int]]
-
-
-class DecoderUnavailable(RuntimeError):
-    """No process to decode in is free or can be started.
-
-    Where it stays so, look at the limits on processes and memory.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(
-            "no process to decode in is free or can be started: where it stays so, look at the "
-            "limits on processes and memory"
-        )
-
-
-class _Died(Exception):  # an event, no error
-    """The process ended before its answer did."""
-
-
-class _Decoder:
-    """One process, asked by one thread at a time."""
-
-    def __init__(self, memory: int) -> None:
-        try:
-            self._process = subprocess.Popen(
-                (*_COMMAND, str(memory)),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                bufsize=0,  # what is unread is in the pipe, where `ready` looks for it
-                cwd="/",
-                env=_ENVIRONMENT,
-                start_new_session=True,  # so that what it forked can be ended with it
-            )
-        except OSError as error:
-            raise DecoderUnavailable from error
-        self.late = False
-
-    def ready(self) -> bool:
-        """Wait until it waits for a picture; say whether it does, and has nothing left to say."""
-        sink = self._process.stdout
-        if sink is None or self._process.poll() is not None or not _readable(sink, READY_SECONDS):
-            return False
-        return sink.read(1) == READY and not _readable(sink, 0)
-
-    @property
-    def costly(self) -> bool:
-        """Whether a picture took too long; known once this is closed."""
-        return self.late or self._process.returncode == COSTLY
-
-    def ask(self, data: bytes, *, side: int, pixels: bool) -> tuple[Image.Image | None, _Sizes]:
-        """Ask one question.
-
-        Raises:
-            ImageRefused: the answer.
-            _Died: there was none.
-            DecoderUnavailable: nothing can watch over the time that it takes.
-        """
-        source, sink = self._process.stdin, self._process.stdout
-        if source is None or sink is None:
-            raise _Died
-        with self._watched():
-            try:
-                _write(source, QUESTION.pack(pixels, side, len(data)))
-                _write(source, data)
-                size, full = _sizes_read(sink)
-                return (_pixels_read(sink, size) if pixels else None), (size, full)
-            except (OSError, EOFError) as error:
-                raise _Died from error
-
-    @contextlib.contextmanager
-    def _watched(self) -> Iterator[None]:
-        """Kill it where the block takes too long. After the block, `late` changes no more."""
-        watch = threading.Timer(DEADLINE_SECONDS, self._too_late)
-        try:
-            watch.start()
-        except RuntimeError as error:  # no room for a thread
-            raise DecoderUnavailable from error
-        try:
-            yield
-        finally:
-            watch.cancel()
-            watch.join()
-
-    def _too_late(self) -> None:
-        self.late = True
-        self.kill()
-
-    def kill(self) -> None:
-        """End the process and what it forked."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, 9)
-
-    def close(self) -> None:
-        """End it and free what it held."""
-        self.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):
-                if pipe is not None:
-                    pipe.close()
-
-
-def _sizes_read(sink: IO[bytes]) -> _Sizes:
-    head = _exactly(sink, REFUSED.size)
-    if head[0]:
-        reason = _exactly(sink, head[1]).decode("ascii", "replace")
-        raise ImageRefused(reason if reason in REFUSALS else "broken")
-    _, *sizes = TAKEN.unpack(head + _exactly(sink, TAKEN.size - REFUSED.size))
-    size_check(sizes[2], sizes[3])
-    if not 0 < sizes[0] * sizes[1] <= sizes[2] * sizes[3]:
-        raise ImageRefused("broken")
-    return (sizes[0], sizes[1]), (sizes[2], sizes[3])
-
-
-def _pixels_read(sink: IO[bytes], size: tuple[int, int]) -> Image.Image:
-    width, height = size
-    rows = max(1, _STRIP_BYTES // (3 * width))
-    return assembled(
-        size,
-        (
-            Image.frombytes("RGB", (width, some), _exactly(sink, 3 * width * some))
-            for some in (min(rows, height - top) for top in range(0, height, rows))
-        ),
-    )
-
-
-def _readable(sink: IO[bytes], seconds: float) -> bool:
-    """Say whether there is something to read, if only the end, within a time."""
-    waiting = select.poll()  # select.select() takes no descriptor above 1023
-    waiting.register(sink, select.POLLIN)
-    return bool(waiting.poll(seconds * 1000))
-
-
-def _write(source: IO[bytes], data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[source.write(view) :]
-
-
-def _exactly(sink: IO[bytes], length: int) -> bytearray:
-    data = bytearray(length)
-    view = memoryview(data)
-    while view:
-        got = os.readv(sink.fileno(), [view])
-        if not got:
-            raise EOFError
-        view = view[got:]
-    return data
+_TRIES: Final = 2
 
 
 class Decoders:
@@ -197,50 +33,67 @@ class Decoders:
     Args:
         most: how many.
         memory: what each may use, in bytes, above what it has when it begins.
+        alone: what a picture may take that shares no allowance with others.
     """
 
-    def __init__(self, most: int, memory: int = MEMORY) -> None:
+    def __init__(self, most: int, memory: int = MEMORY, alone: Bounds = ALONE) -> None:
         self._memory = memory
-        self._turn = threading.BoundedSemaphore(most)
-        self._idle: list[_Decoder] = []
+        self._alone = alone
+        self._turns = Turns(most)
+        self._idle: list[Decoder] = []
 
     def ask(
-        self, data: bytes, *, side: int | None, pixels: bool, wait: float = TURN_SECONDS
-    ) -> tuple[Image.Image | None, _Sizes]:
+        self,
+        data: bytes,
+        *,
+        side: int | None,
+        pixels: bool,
+        wait: float = TURN_SECONDS,
+        allowance: Allowance | None = None,
+    ) -> Answer:
         """Have a picture decoded, after at most `wait` seconds in the line.
 
         Raises:
-            ImageRefused: it is not taken, or its process did not survive it.
+            ImageRefused: it is not taken, its process did not survive it, or nothing is left of
+                the allowance.
             DecoderUnavailable: no process is free in time or can be started.
         """
         bytes_check(data)
-        if not self._turn.acquire(timeout=wait):
-            raise DecoderUnavailable
+        if allowance is not None:
+            wait = min(wait, allowance.clock_left())
         try:
-            return self._asked(data, side=side or 0, pixels=pixels)
-        finally:
-            self._turn.release()
-
-    def _asked(self, data: bytes, *, side: int, pixels: bool) -> tuple[Image.Image | None, _Sizes]:
-        decoder = self._ready()
-        try:
-            answer = decoder.ask(data, side=side, pixels=pixels)
-        except ImageRefused:
-            self._keep(decoder)
-            raise
-        except _Died:
-            decoder.close()
-            raise ImageRefused("too_costly" if decoder.costly else "broken") from None
-        except BaseException:  # in the middle of an answer: what follows cannot be read
-            decoder.close()
-            raise
-        self._keep(decoder)
+            with self._turns.turn(wait):
+                answer = self._asked(data, side=side or 0, pixels=pixels, allowance=allowance)
+        except TurnNeverCame:
+            raise DecoderUnavailable from None
+        if answer.refusal is not None:
+            raise answer.refusal
         return answer
 
-    def _ready(self) -> _Decoder:
+    def _asked(
+        self, data: bytes, *, side: int, pixels: bool, allowance: Allowance | None
+    ) -> Answer:
+        for _ in range(_TRIES):
+            bounds = self._alone if allowance is None else allowance.bounds()
+            decoder = self._ready()
+            began = time.monotonic()
+            cpu: float | None = None
+            try:
+                answer = decoder.ask(data, side=side, pixels=pixels, bounds=bounds)
+                cpu = answer.cpu
+            except DecoderLost:
+                continue
+            finally:
+                self._keep(decoder, sound=cpu is not None)
+                if allowance is not None:  # what did not tell computed no longer than it took
+                    allowance.spend(time.monotonic() - began if cpu is None else cpu)
+            return answer
+        raise DecoderUnavailable
+
+    def _ready(self) -> Decoder:
         """Return a process that waits for a picture; where one does not, a fresh one."""
         for fresh in (False, True):
-            decoder = (None if fresh else self._idle_one()) or _Decoder(self._memory)
+            decoder = (None if fresh else self._idle_one()) or Decoder(self._memory)
             try:
                 if decoder.ready():
                     return decoder
@@ -250,18 +103,18 @@ class Decoders:
             decoder.close()
         raise DecoderUnavailable
 
-    def _idle_one(self) -> _Decoder | None:
+    def _idle_one(self) -> Decoder | None:
         try:
             return self._idle.pop()
         except IndexError:
             return None
 
-    def _keep(self, decoder: _Decoder) -> None:
-        """Put a process among the idle ones, unless it was killed as it answered."""
-        if decoder.late:
-            decoder.close()
-        else:
+    def _keep(self, decoder: Decoder, *, sound: bool) -> None:
+        """Put a process among the idle ones, if its last answer was whole and in time."""
+        if sound and not decoder.late:
             self._idle.append(decoder)
+        else:
+            decoder.close()
 
     def close(self) -> None:
         """End the processes that wait."""
@@ -295,14 +148,19 @@ def _start_anew() -> None:
 os.register_at_fork(after_in_child=_start_anew)
 
 
-def picture_check(data: bytes) -> tuple[int, int]:
+def picture_check(data: bytes, *, allowance: Allowance | None = None) -> tuple[int, int]:
     """Decode a picture to see that it can be, and return its upright width and height.
 
+    Args:
+        data: the whole file, as received.
+        allowance: what it may take together with others.
+
     Raises:
-        ImageRefused: see `decode`.
+        ImageRefused: see `decode`; or nothing is left of the allowance.
         DecoderUnavailable: no process to decode in is free soon or can be started.
     """
-    return _decoders.ask(data, side=None, pixels=False, wait=TURN_SECONDS)[1][1]
+    answer = _decoders.ask(data, side=None, pixels=False, wait=TURN_SECONDS, allowance=allowance)
+    return answer.full
 
 
 def decode_sized(data: bytes, *, side: int | None = None) -> tuple[Image.Image, tuple[int, int]]:
@@ -312,10 +170,10 @@ def decode_sized(data: bytes, *, side: int | None = None) -> tuple[Image.Image, 
         ImageRefused: see `decode`.
         DecoderUnavailable: no process to decode in is free in time or can be started.
     """
-    image, (_, full) = _decoders.ask(data, side=side, pixels=True, wait=_wait)
-    if image is None:
+    answer = _decoders.ask(data, side=side, pixels=True, wait=_wait)
+    if answer.image is None:
         raise ImageRefused("broken")
-    return image, full
+    return answer.image, answer.full
 
 
 def decode(data: bytes, *, side: int | None = None) -> Image.Image:

@@ -20,6 +20,8 @@ REFUSALS: Final = {
     "too_small": f"The picture is too small: each side needs at least {MIN_SIDE} pixels.",
     "too_many_scans": "The picture is stored in an unusual way. Save it again as JPEG or PNG.",
     "too_costly": "The picture takes too long to read. Save it again as JPEG or PNG and try again.",
+    "too_costly_together": "These pictures take too long to read together. Send this one again in "
+    "a request of its own.",
     "too_plain": "There is too little in the picture to recognize it by. Send one that shows more.",
     "broken": "The picture is damaged or incomplete. Open it, save it again and send that copy.",
 }

@@ -4,7 +4,8 @@ What always holds: nothing here is ever written to disk, every count dies by its
 holds no address. Redis keeps them, because it is there already (the broker), answers in a
 fraction of a millisecond and forgets by itself; the database would write each to disk and its
 backups. Where Redis is away each process counts for itself: the bounds then hold per process, and
-the site goes on.
+the site goes on. It asks again once in `ALONE_SECONDS`, not at each count: a server that hangs
+would keep everybody waiting.
 """
 
 import logging
@@ -17,7 +18,11 @@ from typing import Final, Protocol, TypeVar
 
 import redis
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
+ALONE_SECONDS: Final = 30.0
+"""For how long a process counts for itself before it asks Redis again."""
 _PREFIX: Final = "unlist.gate."
 _TIMEOUT_SECONDS: Final = 0.5
 _SECRET_BYTES: Final = 32
@@ -108,8 +113,12 @@ class RedisCounters:
 class SharedCounters:
     """Counts with all others while they can be reached, and alone while they cannot."""
 
-    def __init__(self, shared: Counters, alone: Counters) -> None:
-        self._shared, self._alone = shared, alone
+    def __init__(
+        self, shared: Counters, alone: Counters, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._shared, self._alone, self._clock = shared, alone, clock
+        self._lock = threading.Lock()
+        self._alone_until: float | None = None
 
     def add(self, name: str, by: int, seconds: int) -> int:
         """See `Counters`."""
@@ -124,11 +133,27 @@ class SharedCounters:
         return self._tried(lambda counters: counters.secret(name, seconds))
 
     def _tried(self, ask: Callable[[Counters], T]) -> T:
+        if not self._worth_asking():
+            return ask(self._alone)
         try:
-            return ask(self._shared)
+            told = ask(self._shared)
         except redis.RedisError as error:
+            self._alone_until = self._clock() + ALONE_SECONDS
             log.warning("load is counted by this process alone: %s", type(error).__name__)
             return ask(self._alone)
+        self._alone_until = None
+        return told
+
+    def _worth_asking(self) -> bool:
+        """Tell whether to ask; when it is time to ask again, one thread is told so."""
+        with self._lock:
+            if self._alone_until is None:
+                return True
+            now = self._clock()
+            if now < self._alone_until:
+                return False
+            self._alone_until = now + ALONE_SECONDS
+            return True
 
 
 def broker_redis() -> redis.Redis | None:
@@ -137,7 +162,11 @@ def broker_redis() -> redis.Redis | None:
     if not url.startswith(("redis://", "rediss://", "unix://")):
         return None
     return redis.Redis.from_url(
-        url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
+        url,
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
+        # Once, for a connection that the server closed meanwhile; never after a wait in vain.
+        retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
 
 

@@ -5,8 +5,9 @@ digest, so that two senders of the same one cannot both get through. What they c
 load, each by its own (`load.py`).
 
 * **Ticket**: the page's form carries a signed, random value that becomes valid after
-  `UNLIST_TICKET_WAIT_SECONDS`, times what load makes of it, and dies after some hours. It needs
-  no script and no cookie.
+  `UNLIST_TICKET_WAIT_SECONDS`, times what load makes of it, and dies after an hour, so that what
+  is hoarded while little arrives is soon worth nothing. It needs no script and no cookie. It
+  costs a sender time and no work: what many of them cost is said in docs/operators.md.
 * **Work**: an ALTCHA v2 challenge (altcha.org, "PoW v2"): find a counter whose PBKDF2/SHA-256
   key begins with a zero byte, 256 tries on average, each of `UNLIST_POW_COST` iterations, times
   what load makes of it. PBKDF2 is what every browser computes natively.
@@ -29,7 +30,7 @@ from django.utils.translation import ngettext
 from removal.intake.load import Gate, Overloaded, admit, cost_factor, release
 from removal.models import SpentTicket
 
-TICKET_LIFE: Final = timedelta(hours=12)
+TICKET_LIFE: Final = timedelta(hours=1)
 CHALLENGE_LIFE: Final = timedelta(minutes=30)
 ALGORITHM: Final = "PBKDF2/SHA-256"
 

@@ -3,7 +3,8 @@
 Two ways in, each with its own share of `UNLIST_REQUESTS_PER_HOUR`, so that a flood of the one
 leaves the other open: proof of work, and the tickets of those who run no script. Requests are
 counted over ten minutes, in all and by network. Past half of a share the cost doubles with every
-tenth of it; nothing is refused before the share is full. A network may fill a quarter of one.
+tenth of it; nothing is refused before the share is full. A network may fill a quarter of one, a
+circuit of Tor's a fiftieth.
 
 What always holds: a network is counted under an HMAC whose key is random, changes every day and
 lives in memory alone (`counters.py`); it is mixed with this service's own key, so that a copy of
@@ -22,6 +23,7 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from removal.intake.counters import counters
+from removal.intake.network import is_circuit
 
 WINDOW_SECONDS: Final = 600
 _DAY_SECONDS: Final = 86_400
@@ -29,6 +31,8 @@ _FREE_SHARE: Final = 0.5
 _STEP: Final = 0.1
 NETWORK_PART: Final = 4
 """One network may fill one part in so many of a share."""
+CIRCUIT_PART: Final = 50
+"""One circuit of Tor's, which a single person has to themselves, one in so many."""
 
 
 class Gate(StrEnum):
@@ -126,7 +130,7 @@ def _buckets(gate: Gate, network: str | None) -> list[_Bucket]:
     bound = max(1, hourly * share * WINDOW_SECONDS // (3600 * 100))
     buckets = [_Bucket(f"all.{gate}", bound)]
     if network is not None:
-        own = max(1, bound // NETWORK_PART)
+        own = max(1, bound // (CIRCUIT_PART if is_circuit(network) else NETWORK_PART))
         buckets.append(_Bucket(f"net.{gate}.{_network_tag(network)}", own))
     return buckets
 

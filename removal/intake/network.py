@@ -2,6 +2,8 @@
 
 IPv4 is cut to 24 bits and IPv6 to 48. What comes from this machine or a private network has no
 network: a proxy that tells nothing, or Tor's onion service, behind which everybody would share one.
+There Tor can tell the *circuit* that a visitor came by (`HiddenServiceExportCircuitID haproxy`): a
+number that names nobody, and that ends with the circuit, but that costs work to have many of.
 """
 
 import ipaddress
@@ -11,6 +13,8 @@ from django.conf import settings
 from django.http import HttpRequest
 
 _BITS: Final = {4: 24, 6: 48}
+CIRCUITS: Final = ipaddress.IPv6Network("fc00:dead:beef:4dad::/64")
+"""Where Tor puts the numbers of circuits, as if they were addresses."""
 
 
 def network_of(request: HttpRequest) -> str | None:
@@ -28,6 +32,13 @@ def network_of(request: HttpRequest) -> str | None:
     except ValueError:
         return None
     address = getattr(address, "ipv4_mapped", None) or address
+    if proxies and address in CIRCUITS:
+        return f"{address}/128"
     if not address.is_global:
         return None
     return str(ipaddress.ip_network((address, _BITS[address.version]), strict=False))
+
+
+def is_circuit(network: str) -> bool:
+    """Tell whether a sender is counted by a circuit of Tor and not by a network."""
+    return ":" in network and ipaddress.IPv6Network(network).subnet_of(CIRCUITS)

@@ -19,6 +19,10 @@ PICTURE_REFUSALS: Final[dict[str, str | Promise]] = {
     "too_costly": _(
         "The picture takes too long to read. Save it again as JPEG or PNG and try again."
     ),
+    "too_costly_together": _(
+        "These pictures take too long to read together. Send this one again in a request of its "
+        "own."
+    ),
     "too_plain": _(
         "There is too little in the picture to recognize it by. Send one that shows more."
     ),

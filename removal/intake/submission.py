@@ -13,9 +13,10 @@ from typing import Final
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from indexer.decode import ImageRefused, picture_check
+from indexer.decode import Allowance, ImageRefused, picture_check
 from removal import audit, tasks
 from removal.custody import blobs, content, peppers, receipts, shred
 from removal.custody.content import Content
@@ -31,7 +32,6 @@ MAX_URLS: Final = 20
 NOTE_MAX: Final = 2000
 _MONTHS: Final = 1
 _SALT: Final = 32
-_TOO_COSTLY: Final = "too_costly"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,22 +152,17 @@ def too_many_photos_sentence() -> str:
 
 
 def _photo_answers(photos: Sequence[bytes]) -> tuple[PhotoAnswer, ...]:
-    """Look at each photo, until one takes too long: the others are then refused as it is, unread.
+    """Look at each photo, one after the other, within what all of them may take together.
 
-    So nobody holds the few processes that decode for longer than one costly picture does.
+    So a submission holds one of the few processes that decode at a time, and none for long.
     """
-    answers: list[PhotoAnswer] = []
-    spent = False
-    for n, data in enumerate(photos, start=1):
-        answer = _photo_refused(n, _TOO_COSTLY) if spent else _photo_answer(n, data)
-        spent = answer.reason == _TOO_COSTLY
-        answers.append(answer)
-    return tuple(answers)
+    allowance = Allowance()
+    return tuple(_photo_answer(n, data, allowance) for n, data in enumerate(photos, start=1))
 
 
-def _photo_answer(n: int, data: bytes) -> PhotoAnswer:
+def _photo_answer(n: int, data: bytes, allowance: Allowance) -> PhotoAnswer:
     try:
-        picture_check(data)
+        picture_check(data, allowance=allowance)
     except ImageRefused as refusal:
         return _photo_refused(n, refusal.reason)
     return PhotoAnswer(n, True)
@@ -219,6 +214,7 @@ def _request_built(
     subject = public_half(subject_key(symbols, salt))
     request = RemovalRequest(
         category=category,
+        language=get_language() or "",
         receipt_tag=tag,
         pepper=pepper,
         subject_salt=salt,

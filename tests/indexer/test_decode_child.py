@@ -18,11 +18,21 @@ import pytest
 from PIL import Image
 
 from config import gunicorn
-from indexer.decode import FORMATS, ImageRefused, decode_here, here, pool
-from indexer.decode.child import QUESTION, READY
-from indexer.decode.pool import Decoders, DecoderUnavailable, decode, picture_check
+from indexer.decode import (
+    FORMATS,
+    DecoderUnavailable,
+    ImageRefused,
+    decode_here,
+    here,
+    pool,
+    process,
+)
+from indexer.decode.allowance import Bounds
+from indexer.decode.child import BROKE, COSTLY, HANDED, MEMORY, QUESTION, READY, REFUSED
+from indexer.decode.pool import Decoders, decode, picture_check
+from indexer.decode.process import Answer, Decoder
 from tests.conftest import ROOT
-from tests.hostile import FOLDER, MEGABYTES, manifest
+from tests.hostile import FOLDER, MEGABYTES, acting, manifest
 
 MB = 1024 * 1024
 
@@ -42,40 +52,105 @@ def decoders() -> Iterator[Decoders]:
 
 
 def ask(decoders: Decoders, data: bytes) -> tuple[int, int]:
-    return decoders.ask(data, side=None, pixels=False)[1][1]
+    return decoders.ask(data, side=None, pixels=False).full
 
 
 def script(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    monkeypatch.setattr(pool, "_COMMAND", (sys.executable, "-c", code))
+    monkeypatch.setattr(process, "_COMMAND", (sys.executable, "-c", code))
 
 
-READ = f"import os, sys; os.write(1, {READY!r}); sys.stdin.buffer.read({QUESTION.size}); "
+ASKED = f"import os, sys; os.write(1, {READY!r}); sys.stdin.buffer.read({QUESTION.size}); "
+READ = f"{ASKED}os.write(1, {HANDED!r}); "
+
+
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "broken"),
+        ("os.abort()", "broken"),
+        ("os._exit(1)", "broken"),
+        ("raise RuntimeError", "broken"),
+        ("os.write(3, bytes(5)); os.write(4, bytes(5)); os._exit(9)", "broken"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "too_costly"),
+    ],
+    ids=["segfault", "abort", "exit", "traceback", "half an answer", "killed for its memory"],
+)
+def test_a_crash_is_a_refusal_and_the_next_picture_is_read(
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch, act: str, reason: str
+) -> None:
+    with monkeypatch.context() as patched:
+        acting(patched, act)
+        with pytest.raises(ImageRefused) as refusal:
+            ask(decoders, photo())
+        assert refusal.value.reason == reason
+    assert ask(decoders, photo()) == (320, 240)
 
 
 @pytest.mark.parametrize(
     "code",
     [
+        ASKED + "os._exit(0)",
+        ASKED + f"os._exit({BROKE})",
+        ASKED + f"os._exit({COSTLY})",
+        ASKED + "os.kill(os.getpid(), 9)",
+        READ + "os._exit(0)",
+        READ + "os.kill(os.getpid(), 9)",
         READ + "os.kill(os.getpid(), 11)",
-        READ + "sys.stdout.buffer.write(bytes(5)); sys.stdout.flush(); os._exit(0)",
     ],
-    ids=["segfault", "half an answer"],
+    ids=[
+        "before it has the picture",
+        "broke without one",
+        "costly without one",
+        "killed without one",
+        "the one that forks ends",
+        "the one that forks is killed",
+        "the one that forks crashes",
+    ],
 )
-def test_a_crash_is_a_refusal_and_the_next_picture_is_read(
+def test_what_ends_a_process_without_a_picture_is_no_fault_of_one(
     decoders: Decoders, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
+    """After it was ready, whatever ended it was called the picture's damage."""
     with monkeypatch.context() as patched:
         script(patched, code)
-        with pytest.raises(ImageRefused) as refusal:
+        with pytest.raises(DecoderUnavailable):
             ask(decoders, photo())
-        assert refusal.value.reason == "broken"
+        assert decoders._idle == []
     assert ask(decoders, photo()) == (320, 240)
 
 
-def test_a_process_that_hangs_is_killed(
+def test_a_process_that_the_machine_ends_as_it_is_asked_is_replaced(
     decoders: Decoders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    ask(decoders, photo())
+    lost: list[Decoder] = []
+    hand_over = Decoder._hand_over
+
+    def once(self: Decoder, question: bytes, data: bytes) -> None:
+        if not lost:
+            lost.append(self)
+            self.kill()
+            self._process.wait()
+        hand_over(self, question, data)
+
+    monkeypatch.setattr(Decoder, "_hand_over", once)
+    assert ask(decoders, photo()) == (320, 240)
+    assert lost[0].closed
+    assert lost[0] not in decoders._idle
+
+
+def test_a_process_that_hangs_before_it_has_the_picture_is_no_fault_of_the_picture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script(monkeypatch, ASKED + "import time; time.sleep(600)")
+    hasty = Decoders(1, alone=Bounds(clock=0.3))
+    with pytest.raises(DecoderUnavailable):
+        ask(hasty, photo())
+
+
+def test_a_process_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoders = Decoders(1, alone=Bounds(clock=3))
     with monkeypatch.context() as patched:
-        patched.setattr(pool, "DEADLINE_SECONDS", 0.5)
         script(patched, READ + "import time; time.sleep(600)")
         began = time.monotonic()
         with pytest.raises(ImageRefused) as refusal:
@@ -83,12 +158,13 @@ def test_a_process_that_hangs_is_killed(
         assert refusal.value.reason == "too_costly"
         assert time.monotonic() - began < 10
     assert ask(decoders, photo()) == (320, 240)
+    decoders.close()
 
 
 def test_an_answer_that_lies_about_sizes_is_refused(
     decoders: Decoders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lie = "import struct; sys.stdout.buffer.write(struct.pack('>BIIII', 0, 9, 9, 90000, 90000))"
+    lie = "import struct; sys.stdout.buffer.write(struct.pack('>BIIIII', 0, 1, 9, 9, 90000, 90000))"
     script(monkeypatch, f"{READ}{lie}; sys.stdout.flush(); sys.stdin.read()")
     with pytest.raises(ImageRefused) as refusal:
         ask(decoders, photo())
@@ -98,7 +174,7 @@ def test_an_answer_that_lies_about_sizes_is_refused(
 def test_no_process_at_all_is_no_fault_of_the_picture(
     decoders: Decoders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "_COMMAND", ("/nonexistent/python",))
+    monkeypatch.setattr(process, "_COMMAND", ("/nonexistent/python",))
     with pytest.raises(DecoderUnavailable, match="limits on processes"):
         ask(decoders, photo())
 
@@ -125,7 +201,7 @@ def test_a_process_that_never_waits_for_a_picture_is_no_fault_of_the_picture(
 def test_a_process_that_loads_for_ever_is_given_up(
     decoders: Decoders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "READY_SECONDS", 0.2)
+    monkeypatch.setattr(process, "READY_SECONDS", 0.2)
     script(monkeypatch, "import time; time.sleep(600)")
     with pytest.raises(DecoderUnavailable):
         ask(decoders, photo())
@@ -137,7 +213,7 @@ def test_an_idle_process_that_the_machine_ended_is_replaced(decoders: Decoders, 
     ask(decoders, photo())
     [idle] = decoders._idle
     pid = idle._process.pid
-    assert pool._readable(idle._process.stdout, 5)  # type: ignore[arg-type]  # it is a pipe
+    assert process._readable(idle._process.stdout, 5)  # type: ignore[arg-type]  # it is a pipe
     if who == "all":
         idle.kill()
     elif who == "parent":
@@ -156,8 +232,8 @@ def test_no_process_for_the_next_picture_is_no_fault_of_this_one(
     """`os.fork` fails by the limit on processes, from the second picture on."""
     forks = "import os; real = os.fork; left = [1]\n"
     forks += "def fork():\n if not left: raise BlockingIOError\n left.pop(); return real()\n"
-    command = (*pool._COMMAND[:-1], f"{forks}os.fork = fork\n{pool._MAIN}")
-    monkeypatch.setattr(pool, "_COMMAND", command)
+    command = (*process._COMMAND[:-1], f"{forks}os.fork = fork\n{process._MAIN}")
+    monkeypatch.setattr(process, "_COMMAND", command)
     for _ in range(3):
         assert ask(decoders, photo()) == (320, 240)
 
@@ -165,7 +241,8 @@ def test_no_process_for_the_next_picture_is_no_fault_of_this_one(
 def test_a_process_with_words_left_to_say_answers_no_other_picture(
     decoders: Decoders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers = "os.write(1, b'\\1\\5empty' + b'R' + b'\\1\\5empty'); sys.stdin.read()"
+    refused = (REFUSED.pack(1, 0, 5) + b"empty").hex()
+    answers = f"os.write(1, bytes.fromhex('{refused}52{refused}')); sys.stdin.read()"
     with monkeypatch.context() as patched:
         script(patched, READ + answers)
         with pytest.raises(ImageRefused):
@@ -175,41 +252,53 @@ def test_a_process_with_words_left_to_say_answers_no_other_picture(
     assert liar not in decoders._idle
 
 
-def test_a_process_killed_as_it_answered_is_not_kept(
-    decoders: Decoders, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sizes_read = pool._sizes_read
+def test_a_process_killed_as_it_answered_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoders, answer_read = Decoders(1, alone=Bounds(clock=3)), Decoder._answer_read
 
-    def late(sink: Any) -> Any:
-        answer = sizes_read(sink)
-        time.sleep(0.5)  # the clock runs out between answer and cancel
+    def late(self: Decoder, *, pixels: bool) -> Answer:
+        answer = answer_read(self, pixels=pixels)
+        time.sleep(3.5)  # the clock runs out between answer and cancel
         return answer
 
     with monkeypatch.context() as patched:
         ask(decoders, photo())
-        patched.setattr(pool, "DEADLINE_SECONDS", 0.4)
-        patched.setattr(pool, "_sizes_read", late)
+        patched.setattr(Decoder, "_answer_read", late)
         assert ask(decoders, photo()) == (320, 240)
         assert decoders._idle == []
     assert ask(decoders, photo()) == (320, 240)
+    decoders.close()
 
 
 def test_a_picture_that_takes_too_much_computing_is_called_costly(
-    decoders: Decoders, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It was called damaged: a submission of ten such went on decoding after the first."""
-    spins = "import indexer.decode.child as c\nc.CPU_SECONDS = 1\n"
-    spins += "def spin(*_, **__):\n while True: pass\nc.pixels_decode = spin\n"
-    code = pool._MAIN.replace("from indexer", spins + "from indexer", 1)
-    monkeypatch.setattr(pool, "_COMMAND", (*pool._COMMAND[:-1], code.replace("; ", "\n")))
+    acting(monkeypatch, "\n    while True: pass")
     with pytest.raises(ImageRefused) as refusal:
-        ask(decoders, photo())
+        ask(Decoders(1, alone=Bounds(cpu=1)), photo())
     assert refusal.value.reason == "too_costly"
+
+
+def test_an_answer_tells_what_was_computed(
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spins = "\n    while time.process_time() < 0.5: pass\n    raise c.ImageRefused('empty')"
+    ask(decoders, photo())
+    [idle] = decoders._idle
+    assert idle.ready()
+    assert idle.ask(photo(), side=0, pixels=False, bounds=Bounds()).cpu < 0.4
+    acting(monkeypatch, spins)
+    slow = Decoder(MEMORY)
+    assert slow.ready()
+    answer = slow.ask(photo(), side=0, pixels=False, bounds=Bounds())
+    slow.close()
+    assert answer.refusal
+    assert 0.4 < answer.cpu < 3
 
 
 def test_nobody_waits_for_ever_for_a_turn(decoders: Decoders) -> None:
     """A few submissions of costly pictures hung every thread of the site."""
-    with decoders._turn:
+    with decoders._turns.turn(0):
         began = time.monotonic()
         with pytest.raises(DecoderUnavailable):
             decoders.ask(photo(), side=None, pixels=False, wait=0.2)
@@ -224,7 +313,7 @@ def test_a_worker_waits_long_for_its_turn_and_the_site_never(
 
     def asked(*_: object, wait: float, **__: object) -> Any:
         waits.append(wait)
-        return Image.new("RGB", (9, 9)), ((9, 9), (9, 9))
+        return Answer(0.0, full=(9, 9), image=Image.new("RGB", (9, 9)))
 
     monkeypatch.setattr(pool._decoders, "ask", asked)
     monkeypatch.setattr(pool, "_wait", pool._wait)
@@ -407,8 +496,9 @@ def test_no_hostile_file_needs_more_than_300_megabytes(
     answers: list[object] = []
     for own in (narrow, pool._decoders):
         try:
-            image, sizes = own.ask(data, side=None, pixels=True)
-            answers.append((sizes, image.tobytes() if image else b""))
+            answer = own.ask(data, side=None, pixels=True)
+            pixels = answer.image.tobytes() if answer.image else b""
+            answers.append((answer.size, answer.full, pixels))
         except ImageRefused:
             answers.append("refused")
     assert answers[0] == answers[1]
@@ -420,17 +510,17 @@ def test_no_more_pictures_are_decoded_at_once_than_there_are_processes(
     """A tiny file may be half a gigabyte of pixels: eight threads of them would end the machine."""
     at_once, most, lock = [0], [0], threading.Lock()
 
-    def ask(*_: object, **__: object) -> tuple[None, Any]:
+    def ask(*_: object, **__: object) -> Answer:
         with lock:
             at_once[0] += 1
             most[0] = max(most[0], at_once[0])
         time.sleep(0.02)
         with lock:
             at_once[0] -= 1
-        return None, ((1, 1), (1, 1))
+        return Answer(0.0)
 
-    monkeypatch.setattr(pool._Decoder, "ready", lambda _: True)
-    monkeypatch.setattr(pool._Decoder, "ask", ask)
+    monkeypatch.setattr(Decoder, "ready", lambda _: True)
+    monkeypatch.setattr(Decoder, "ask", ask)
     decoders = Decoders(2)
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: decoders.ask(b"x", side=None, pixels=False), range(16)))

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from indexer.hamming import index as hamming
 from indexer.hamming import kernels as hamming_kernels
+from indexer.hamming import lookup as hamming_lookup
 from indexer.hamming import native as hamming_native
-from indexer.hamming.index import SCAN_ROWS, HammingIndex, least_distances, warm_up
+from indexer.hamming.codes import least_distances
+from indexer.hamming.index import SCAN_ROWS, HammingIndex, warm_up
 from indexer.hamming.plan import Bands, cheapest, masks, within
 from indexer.storage.mapped import IndexDamaged
 
@@ -104,7 +106,7 @@ def test_bands_made_for_another_radius_answer_alike(banded: HammingIndex, radius
 def test_a_batch_is_answered_as_its_queries_one_by_one(
     banded: HammingIndex, count: int, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hamming, "_PER_THREAD", 1.0)
+    monkeypatch.setattr(hamming_lookup, "_PER_THREAD", 1.0)
     queries = some_queries(banded, count)
     alone = [
         (place, row, distance)
@@ -155,7 +157,7 @@ def test_answers_too_large_for_memory_come_in_pieces(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A million placeholder pictures near every query: pieces stay small, nothing is lost."""
-    monkeypatch.setattr(hamming, "_PIECE", 1000)
+    monkeypatch.setattr(hamming_lookup, "_PIECE", 1000)
     codes = skewed(kind, 32, 9_000)
     index = HammingIndex.build(codes, radius=31, scan_rows=1)
     queries = codes[[0, 17, 8_999, 5, 6]]
@@ -169,7 +171,7 @@ def test_answers_too_large_for_memory_come_in_pieces(
 def test_a_query_that_meets_much_is_scanned_for(
     share: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hamming, "_MOST", share)
+    monkeypatch.setattr(hamming_lookup, "_MOST", share)
     codes = near_codes(np.random.default_rng(1), 32, 9_000, 40)
     index = HammingIndex.build(codes, radius=31, scan_rows=1)
     assert found_by(index, codes[:9], 31) == brute_force(codes, codes[:9], 31)

@@ -22,9 +22,9 @@ from indexer.prepare.pictures import CRASHED, Task, pictures_prepare
 from indexer.prepare.pool import PicturePool, WorkerUnavailable
 from indexer.storage import layout
 from indexer.storage.manifest import EncoderFacts, EncoderMismatch
-from indexer.testing import ThumbnailEncoder
 from tests.indexer.crashing_worker import DEADLY, ENDLESS
 from tests.indexer.pictures import batch, encoded, picture, row
+from tests.indexer.thumbnails import ThumbnailEncoder
 from unlist.keys import row_key
 
 ENCODER = ThumbnailEncoder()

@@ -28,8 +28,8 @@ from indexer.storage.manifest import (
     GroupManifest,
     GroupUnreadable,
 )
-from indexer.testing import ThumbnailEncoder
 from tests.indexer.pictures import batch, encoded, picture, row
+from tests.indexer.thumbnails import ThumbnailEncoder
 from unlist.keys import row_key
 from unlist.keyset import KeySet, as_keys, sorted_unique
 

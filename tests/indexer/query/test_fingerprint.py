@@ -7,9 +7,9 @@ from PIL import Image
 
 from indexer.decode import ImageRefused
 from indexer.query.fingerprint import Fingerprint, fingerprint_photo, fingerprint_url
-from indexer.testing import ThumbnailEncoder
 from indexer.wire import WireInvalid, pack
 from tests.indexer.pictures import encoded, picture
+from tests.indexer.thumbnails import ThumbnailEncoder
 from unlist.keys import row_key
 
 ENCODERS = [ThumbnailEncoder(), ThumbnailEncoder("other/8")]
