@@ -55,11 +55,12 @@ class Kept:
 
     def verified(self, data: bytes, rows: Sequence[Any]) -> Mapping[tuple[str, str, int], Any]:
         """The geometry of these rows at least, as `rows_verify` gives it for the query."""
-        from catalog import search  # noqa: PLC0415  # needs Django set up
+        from catalog.search import rows_verify  # noqa: PLC0415  # needs Django set up
+        from indexer.query.fingerprint import photo_probe  # noqa: PLC0415
 
         lacking = [one for one in rows if one.id not in self.geometry]
         if lacking:
-            found = search.rows_verify(search.photo_probe(data), lacking)
+            found = rows_verify(photo_probe(data), lacking)
             self.geometry |= {one.id: found.get(one.id) for one in lacking}
             self._write()
         return self.geometry

@@ -150,8 +150,8 @@ def _start(environment: Mapping[str, str]) -> None:
 
 def _examine(job: tuple[str, str, bool]) -> Examined:
     """What `match_photo` does, its steps shared by the modes."""
-    from catalog import search  # noqa: PLC0415  # needs Django set up
     from indexer.decode import ImageRefused  # noqa: PLC0415
+    from indexer.evidence.verdict import shortlist  # noqa: PLC0415
 
     folder, file, gallery = job
     data = Path(folder, file).read_bytes()
@@ -161,7 +161,7 @@ def _examine(job: tuple[str, str, bool]) -> Examined:
         return Examined(file, refusal.sentence, dict.fromkeys(_modes(gallery), ()), (), ())
 
     def listed(hits: Sequence[Any]) -> list[Any]:
-        return search.shortlist(hits, datasets={SMALL})  # the gallery holds no pictures
+        return shortlist(hits, datasets={SMALL})  # the gallery holds no pictures
 
     chosen = {one.id: one for hits in (small, everything) for one in listed(hits)}
     geometry = kept.verified(data, list(chosen.values()))
@@ -190,7 +190,7 @@ def _searched(data: bytes, gallery: bool) -> tuple[Kept, list[Any], list[Any]]:
     Raises:
         ImageRefused: it is no picture that is read.
     """
-    from catalog import search  # noqa: PLC0415
+    from catalog import search  # noqa: PLC0415  # needs Django set up
     from catalog.selectors import groups_ready  # noqa: PLC0415
 
     groups = {name: list(groups_ready([name])) for name in (SMALL, GALLERY)[: 1 + gallery]}

@@ -7,69 +7,30 @@ again) or a complete one that the database does not know yet (it is adopted). Fo
 operator commands only: this module loads the index and encoder libraries.
 """
 
-import logging
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import Literal
 
-import pyarrow as pa
-from django.db.models import F, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from catalog.leases import LEASE, lease_claim, lease_free, lease_kept
+from catalog.marking import group_mark_failed, group_mark_ready
 from catalog.models import Dataset, Group
-from catalog.planning import groups_reopen, shard_record
-from indexer.encoder.known import DeferredEncoder, EncoderUnavailable
+from catalog.planning import groups_reopen
+from catalog.source import REFUSALS, Source
 from indexer.group.build import build_group
 from indexer.group.index import IndexGroup
 from indexer.prepare.batches import prepare
 from indexer.storage.manifest import EncoderFacts, GroupManifest, GroupUnreadable
-from shards import NotADataset, ShardFacts, ShardReader, UnknownFormat, open_dataset
-
-_log = logging.getLogger(__name__)
-
-_UNREADABLE = ("_unreadable", "_cut_short")  # the ends of the reasons for which storage may be why
-
-
-class ShardsDiffer(RuntimeError):
-    """The shards that a process reaches are not those of the plan."""
-
-    def __init__(self, names: list[str]) -> None:
-        super().__init__(
-            f"{len(names):,} shards are not here as they were planned, {names[0]!r} for one: "
-            "mount the dataset here, or run index_dataset again to plan with what is there."
-        )
-
-
-class StorageUnsteady(RuntimeError):
-    """A shard reads otherwise than a moment ago: the storage failed, not the file."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"Shard {name!r} could not be read to its end, and reads otherwise the second time: "
-            "see that its disk or bucket answers, then run index_dataset again."
-        )
+from shards import ShardFacts
 
 
 class LeaseLost(RuntimeError):
     """Another process was given the group, as this one was not heard of for too long."""
-
-
-REFUSALS = (
-    GroupUnreadable,
-    ShardsDiffer,
-    StorageUnsteady,
-    EncoderUnavailable,
-    NotADataset,
-    UnknownFormat,
-    OSError,
-    pa.ArrowException,
-)
-"""Why a group cannot be indexed here: told to the operator, and no reason to stop the others."""
 
 
 @dataclass(frozen=True)
@@ -88,48 +49,6 @@ class GroupOutcome:
     state: Literal["indexed", "adopted", "failed", "held"]
     rows: int = 0
     refused: Counter[str] = field(default_factory=Counter)
-
-
-class Source:
-    """A dataset where it lies: opened, listed and its encoder looked up once, when first asked.
-
-    Its properties raise what ``REFUSALS`` names.
-    """
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-
-    @cached_property
-    def reader(self) -> ShardReader:
-        """The dataset, opened."""
-        dataset = self._dataset
-        return open_dataset(dataset.path, dataset.format, encoder=dataset.encoder)
-
-    @cached_property
-    def shards(self) -> Mapping[str, ShardFacts]:
-        """All its shards by name, as they were when first asked for."""
-        return {shard.name: shard for shard in self.reader.shards()}
-
-    @cached_property
-    def encoder(self) -> DeferredEncoder:
-        """The encoder, whose weights are read when a picture comes that is to be embedded."""
-        return DeferredEncoder(self._dataset.encoder)
-
-    def shards_of(self, group: Group) -> list[ShardFacts]:
-        """A group's shards.
-
-        Raises:
-            ShardsDiffer: they are not all here, or have changed since they were planned.
-        """
-        differ = [
-            record["name"]
-            for record in group.shards
-            if record["name"] not in self.shards
-            or shard_record(self.shards[record["name"]]) != record
-        ]
-        if differ:
-            raise ShardsDiffer(differ)
-        return [self.shards[record["name"]] for record in group.shards]
 
 
 def group_index(*, group: Group, source: Source, progress: Callable[[int], object]) -> GroupOutcome:
@@ -166,64 +85,6 @@ def groups_reopen_lost(*, dataset: Dataset) -> int:
     lost = [group.number for group in ready if not _opens(group)]
     groups_reopen(dataset=dataset, numbers=lost)
     return len(lost)
-
-
-def group_mark_ready(*, manifest: GroupManifest, held: QuerySet[Group]) -> bool:
-    """Record that a group's index directory is complete; tells whether the lease still held.
-
-    Args:
-        manifest: of its directory.
-        held: the group's row, for as long as this process has it on lease.
-    """
-    recorded = held.update(
-        state=Group.State.READY,
-        error="",
-        failed_at=None,
-        attempts=0,
-        lease_token=None,
-        lease_until=None,
-        encoder=manifest.encoder.name,
-        rows_indexed=manifest.rows,
-        refused=dict(manifest.refused),
-        manifest_sha256=manifest.sha256,
-        indexed_on=timezone.now(),
-    )
-    return bool(recorded)
-
-
-def group_mark_failed(
-    *, group: Group, error: Exception, held: QuerySet[Group] | None = None
-) -> None:
-    """Take a group out of the search and keep the reason for ``doctor``.
-
-    Args:
-        group: the group.
-        error: the reason.
-        held: the group's row while this process has it on lease, where it was indexing it.
-    """
-    reason = _reason(error)
-    _log.error("index group %s failed: %s", group, reason)
-    # Where a search failed and the group is being indexed anew, the new index is waited for; where
-    # that is done already, what failed was the old one.
-    searched = Group.objects.filter(pk=group.pk, manifest_sha256=group.manifest_sha256).exclude(
-        state=Group.State.PENDING
-    )
-    rows = searched if held is None else held
-    rows.update(
-        state=Group.State.FAILED,
-        lease_token=None,
-        lease_until=None,
-        error=reason,
-        failed_at=Coalesce(F("failed_at"), timezone.now()),
-    )
-
-
-def _reason(error: Exception) -> str:
-    """What may be kept and logged of an error: libraries quote rows and name people's files."""
-    if isinstance(error, OSError):
-        return error.strerror or str(error) or type(error).__name__
-    foreseen = isinstance(error, REFUSALS) and not isinstance(error, pa.ArrowException)
-    return str(error) if foreseen else type(error).__name__
 
 
 class _Told:
@@ -280,10 +141,9 @@ def _built(
     refused: Counter[str] = Counter()
     encoder = source.encoder
     facts = EncoderFacts(encoder.name, encoder.preprocessing, encoder.dim)
-    batches = _batches(source.reader, shards, refused)
     build_group(
         group.path,
-        prepare(batches, encoder=encoder, facts=facts),
+        prepare(source.batches(shards, refused), encoder=encoder, facts=facts),
         encoder=facts,
         dataset=group.dataset.name,
         group=group.number,
@@ -292,37 +152,6 @@ def _built(
         progress=progress,
     )
     return IndexGroup.open(group.path).manifest
-
-
-def _batches(
-    reader: ShardReader, shards: list[ShardFacts], refused: Counter[str]
-) -> Iterator[pa.RecordBatch]:
-    for shard in shards:
-        own: Counter[str] = Counter()
-        yield from reader.batches(shard, refused=own)
-        if any(reason.endswith(_UNREADABLE) for reason in own):
-            _check_damage(reader, shard, own)
-        refused.update(own)
-
-
-def _check_damage(reader: ShardReader, shard: ShardFacts, refused: Counter[str]) -> None:
-    """Tell a damaged file, which costs itself only, from a disk or bucket that was away.
-
-    Damage is the same at every reading. What was merely out of reach would be missing from the
-    index for good, and requests be answered "not found" over it.
-
-    Raises:
-        ShardsDiffer: the files are no longer as they were planned.
-        StorageUnsteady: the shard reads otherwise now.
-    """
-    now = {one.name: one.identity for one in reader.shards()}
-    if now.get(shard.name) != shard.identity:
-        raise ShardsDiffer([shard.name])
-    again: Counter[str] = Counter()
-    for _ in reader.batches(shard, refused=again):
-        pass
-    if again != refused:
-        raise StorageUnsteady(shard.name)
 
 
 def _adoptable(group: Group) -> GroupManifest | None:

@@ -3,8 +3,9 @@
 import time
 from functools import lru_cache
 
-from catalog.indexing import Source, group_index
+from catalog.indexing import group_index
 from catalog.models import Dataset, Group
+from catalog.source import Source
 
 # A dataset's listing is read again after so long; to list a large one takes minutes.
 _LISTING_SECONDS = 1800

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from django.utils import timezone
 
-from catalog.indexing import GroupOutcome, Source, group_index
+from catalog.indexing import GroupOutcome, group_index
 from catalog.leases import LEASE
 from catalog.models import Group
+from catalog.source import Source
 
 
 def groups_index(

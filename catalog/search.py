@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from catalog.indexing import group_mark_failed
+from catalog.marking import group_mark_failed
 from catalog.masking import rows_masked
 from catalog.models import Group
 from catalog.pictures import row_pictures
@@ -25,18 +25,6 @@ from indexer.group.index import IndexGroup
 from indexer.query.fingerprint import Fingerprint, fingerprint_photo, photo_probe
 from indexer.storage.manifest import EncoderMismatch, GroupUnreadable
 from indexer.storage.mapped import IndexDamaged
-
-__all__ = [
-    "MatchRecord",
-    "conclude",
-    "group_search",
-    "match_as_json",
-    "match_photo",
-    "photo_fingerprint",
-    "photo_probe",
-    "rows_verify",
-    "shortlist",
-]
 
 
 @dataclass(frozen=True)

@@ -12,5 +12,5 @@ class RemovalConfig(AppConfig):
 
     def ready(self) -> None:
         """Import the checks and receivers, which register themselves."""
-        from removal import checks, checks_load  # noqa: F401, PLC0415  # needs the app registry
+        from removal import checks  # noqa: F401, PLC0415  # needs the app registry
         from removal.search import covering  # noqa: F401, PLC0415

@@ -11,51 +11,26 @@ The tables are arrays on disk, memory-mapped, shared between processes; nothing 
 any number of threads may search at once.
 """
 
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.hamming import kernels
+from indexer.hamming.codes import Codes, as_words
+from indexer.hamming.lookup import Found, Lookup
 from indexer.hamming.native import LANES
-from indexer.hamming.plan import Bands, cheapest, plan
+from indexer.hamming.plan import Bands, cheapest
 from indexer.hamming.sort import Cut, sort_band
+from indexer.hamming.threads import pool, processors
 from indexer.storage.mapped import IndexDamaged, as_read_only, map_array, new_array
-
-Codes = NDArray[np.uint8]
 
 # Below this many rows comparing them all is as fast as looking up.
 SCAN_ROWS: Final = 1 << 14
-# How many queries a thread answers at a time.
-_BATCH: Final = 256
-# Nanoseconds of work that are worth handing to another thread.
-_PER_THREAD: Final = 1_000_000.0
-# How many pairs one piece has, about: 8 MB while they are sorted.
-_PIECE: Final = 1 << 20
-# A query that meets a share of all rows as large as this is cheaper to scan for.
-_MOST: Final = 4
 # How many rows are sorted at a time per thread when building: 128 MB.
 _SORTED: Final = 1 << 24
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Pairs within the radius, ordered by query, then row.
-
-    Attributes:
-        queries, rows: int64[n], positions in the queries and in the indexed codes.
-        distances: int64[n], in bits.
-    """
-
-    queries: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    distances: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -167,92 +142,9 @@ class HammingIndex:
                 f"Queries of {queries.shape[1]} bytes cannot be compared with codes of "
                 f"{self.codes.shape[1]}: search the index made for them."
             )
-        asked = as_read_only(_words(queries))
-        threads = max(1, _processors() if threads is None else threads)
-        least = int(_PER_THREAD / max(1.0, plan(self.bands, radius).cost)) + 1
-        batch = min(_BATCH, max(least, -(-len(asked) // threads)))
-        parts = [range(at, min(at + batch, len(asked))) for at in range(0, len(asked), batch)]
-        for at in range(0, len(parts), threads):
-            yield from self._together(asked, parts[at : at + threads], radius)
-
-    def _together(
-        self, queries: NDArray[np.uint64], parts: Sequence[range], radius: int
-    ) -> Iterator[Found]:
-        """Look up several parts of the queries at once, one thread each, then scan for the rest."""
-        if len(self.codes) == 0:
-            return
-        if plan(self.bands, radius).scanned:
-            for part in parts:
-                yield from self._scan(queries, part, radius)
-            return
-        if len(parts) == 1:
-            looked_up = [self._look_up(queries, parts[0], radius)]
-        else:
-            looked_up = list(_pool().map(lambda part: self._look_up(queries, part, radius), parts))
-        for part, answer in zip(parts, looked_up, strict=True):
-            yield from self._complete(queries, part, radius, answer)
-
-    def _look_up(
-        self, queries: NDArray[np.uint64], part: range, radius: int
-    ) -> tuple[NDArray[np.bool_], NDArray[np.uint64]] | None:
-        """Queries given up, and the pairs of the others; None: there are too many pairs."""
-        how = plan(self.bands, radius)
-        words, starts, entries = _words(self.codes), self.starts, self.entries
-        state, given_up, pairs = kernels.look_up(
-            kernels.Table(words, starts, entries, self.bands.row_bits),
-            kernels.Rule(how.firsts, how.seen_bits, how.flips, how.masks, how.weights),
-            queries[part.start : part.stop],
-            kernels.Limits(radius, len(self.codes) // _MOST, _PIECE),
-        )
-        if state == kernels.DAMAGED:
-            raise IndexDamaged("entries")
-        return None if state == kernels.FULL else (given_up, np.sort(pairs))
-
-    def _complete(
-        self,
-        queries: NDArray[np.uint64],
-        part: range,
-        radius: int,
-        answer: tuple[NDArray[np.bool_], NDArray[np.uint64]] | None,
-    ) -> Iterator[Found]:
-        """Give what was looked up, and scan for the queries that were given up, in order."""
-        if answer is None:
-            yield from self._halved(queries, part, radius)
-            return
-        given_up, pairs = answer
-        edges = np.searchsorted(pairs, np.arange(len(part) + 1, dtype=np.uint64) << np.uint64(48))
-        start = 0
-        for query in np.flatnonzero(given_up).tolist():
-            yield _found(pairs[edges[start] : edges[query]], part.start)
-            yield from self._scan(queries, part[query : query + 1], radius)
-            start = query + 1
-        yield _found(pairs[edges[start] :], part.start)
-
-    def _halved(self, queries: NDArray[np.uint64], part: range, radius: int) -> Iterator[Found]:
-        """Answer fewer queries at a time, for these find too much together; one is scanned for."""
-        if len(part) == 1:
-            yield from self._scan(queries, part, radius)
-            return
-        for half in (part[: len(part) // 2], part[len(part) // 2 :]):
-            yield from self._complete(queries, half, radius, self._look_up(queries, half, radius))
-
-    def _scan(self, queries: NDArray[np.uint64], part: range, radius: int) -> Iterator[Found]:
-        """Compare all rows, with so many queries at a time that a piece stays small."""
-        words, rows = _words(self.codes), len(self.codes)
-        step = max(1, _PIECE // rows)
-        for first in range(part.start, part.stop, step):
-            asked = queries[first : min(first + step, part.stop)]
-            for row in range(0, rows, _PIECE):
-                pairs = kernels.scan(words, row, min(row + _PIECE, rows), asked, radius)
-                yield _found(np.sort(pairs), first)
-
-
-def least_distances(queries: Codes, codes: Codes) -> NDArray[np.int64]:
-    """For each of `codes` (uint8[n, bytes]) the distance to the nearest of `queries`: int64[n]."""
-    apart = _words(queries)[:, None] ^ _words(codes)[None]
-    distances: NDArray[np.int64] = np.bitwise_count(apart).sum(axis=2, dtype=np.int64)
-    least: NDArray[np.int64] = distances.min(axis=0)
-    return least
+        rows, asked = as_words(self.codes), as_read_only(as_words(queries))
+        lookup = Lookup(rows, self.starts, self.entries, self.bands, asked, radius)
+        yield from lookup.pieces(max(1, processors() if threads is None else threads))
 
 
 def warm_up() -> None:
@@ -287,38 +179,15 @@ def _sort(
     codes: Codes, bands: Bands, starts: NDArray[np.uint32], entries: NDArray[np.uint32]
 ) -> None:
     """Fill the tables, a band per thread at a time."""
-    words, pairs = as_read_only(_words(codes)), min(len(codes), _SORTED)
+    words, pairs = as_read_only(as_words(codes)), min(len(codes), _SORTED)
     prefix, lower, row_bits = bands.prefix_bits, bands.prefix_bits // 2, bands.row_bits
 
     def sort(band: int) -> None:
         cut = Cut(bands.firsts[band], prefix, bands.seen_bits[band] - prefix, row_bits, lower)
         sort_band(words, cut, starts[band], entries[band], np.empty(pairs, np.uint64))
 
-    list(_pool().map(sort, range(bands.count)))
-
-
-def _found(pairs: NDArray[np.uint64], first: int) -> Found:
-    """Take pairs apart, sorted as they are: query << 48 | row << 16 | distance."""
-    numbers = pairs.view(np.int64)
-    return Found((numbers >> 48) + first, (numbers >> 16) & 0xFFFFFFFF, numbers & 0xFFFF)
-
-
-def _words(codes: Codes) -> NDArray[np.uint64]:
-    """Codes as uint64[n, words]; the order of bytes does not matter to a distance."""
-    return np.ascontiguousarray(codes).view(np.uint64)
+    list(pool().map(sort, range(bands.count)))
 
 
 def _path(directory: Path, prefix: str, name: str) -> Path:
     return directory / f"{prefix}-{name}.npy"
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    """The process's threads for searches and builds; they share the processors."""
-    return ThreadPoolExecutor(_processors(), thread_name_prefix="hamming")

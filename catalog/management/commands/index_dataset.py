@@ -13,12 +13,13 @@ from catalog.models import Dataset, Group
 from catalog.planning import Plan, groups_plan, groups_reopen
 from catalog.reports import refusal_lines
 from catalog.selectors import DatasetUnknown, dataset_get, datasets_covered
+from catalog.source import Source
 from catalog.watching import NobodyIndexes, Watch, failures
 from indexer.encoder.known import EncoderUnavailable
 from shards import NotADataset, UnknownFormat
 
 if TYPE_CHECKING:
-    from catalog.indexing import GroupOutcome, Source
+    from catalog.indexing import GroupOutcome
 
 
 class Command(BaseCommand):
@@ -94,10 +95,8 @@ class Command(BaseCommand):
 
     def _planned(
         self, dataset: Dataset, limit: int | None, *, changed: bool
-    ) -> "tuple[Source, list[Group]]":
+    ) -> tuple[Source, list[Group]]:
         """Bring the groups in line with the shards; the dataset, and its groups to be indexed."""
-        from catalog.indexing import Source  # noqa: PLC0415  # faiss
-
         source = Source(dataset)
         shards = list(source.shards.values())
         _ = source.encoder  # a name that there is none of is refused before anything is done
@@ -109,7 +108,7 @@ class Command(BaseCommand):
         pending = dataset.groups.exclude(state=Group.State.READY).select_related("dataset")
         return source, list(pending.order_by("number")[:limit])
 
-    def _build(self, source: "Source", todo: Sequence[Group]) -> "list[GroupOutcome]":
+    def _build(self, source: Source, todo: Sequence[Group]) -> "list[GroupOutcome]":
         """Index the groups one by one."""
         from catalog.indexing_here import groups_index  # noqa: PLC0415  # faiss
 
