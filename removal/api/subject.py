@@ -65,7 +65,7 @@ class StatusView(SubjectView):
         request=shapes.ReceiptBody,
         responses={200: RequestStatus, **problems(*_READS)},
         examples=[
-            asked("The receipt", _RECEIPT),
+            *asked("The receipt", _RECEIPT),
             answered("A question is put", examples.STATUS),
             answered("Removed", examples.DECIDED),
             MISTYPED,
@@ -85,7 +85,8 @@ class AnswerView(SubjectView):
         request=shapes.AnswerBody,
         responses=_ANSWERS,
         examples=[
-            asked("Not me", {**_RECEIPT, "question": examples.QUESTION, "mine": False}),
+            *asked("Not me", {**_RECEIPT, "question": examples.QUESTION, "mine": False}),
+            answered("The last answer", examples.ANSWERED),
             *_REFUSED,
         ],
     )
@@ -108,7 +109,11 @@ class MessagesView(SubjectView):
         operation_id="status_messages",
         request=shapes.MessageBody,
         responses=_ANSWERS,
-        examples=[asked("A message", {**_RECEIPT, "text": "It was taken in 2019."}), *_REFUSED],
+        examples=[
+            *asked("A message", {**_RECEIPT, "text": "It was taken in 2019."}),
+            answered("It is sent", examples.WRITTEN),
+            *_REFUSED,
+        ],
     )
     def post(self, request: Request) -> Response:
         """Send a message in plain text."""
@@ -123,7 +128,11 @@ class PhotoDeleteView(SubjectView):
         operation_id="status_photo_delete",
         request=shapes.ReceiptBody,
         responses=_ANSWERS,
-        examples=[asked("The receipt", _RECEIPT), *_REFUSED],
+        examples=[
+            *asked("The receipt", _RECEIPT),
+            answered("They are deleted", examples.PHOTOS_DELETED),
+            *_REFUSED,
+        ],
     )
     def post(self, request: Request) -> Response:
         """Delete the photos and their fingerprints now; a search that goes on is given up."""
@@ -138,7 +147,11 @@ class WithdrawView(SubjectView):
         operation_id="status_withdraw",
         request=shapes.ReceiptBody,
         responses=_ANSWERS,
-        examples=[asked("The receipt", _RECEIPT), *_REFUSED],
+        examples=[
+            *asked("The receipt", _RECEIPT),
+            answered("It is withdrawn", examples.WITHDRAWN),
+            *_REFUSED,
+        ],
     )
     def post(self, request: Request) -> Response:
         """Take the request back: its photos are deleted at once."""
@@ -154,7 +167,8 @@ class AppealView(SubjectView):
         request=shapes.AppealBody,
         responses=_ANSWERS,
         examples=[
-            asked("An appeal", {**_RECEIPT, "text": "It is me: look at the scar."}),
+            *asked("An appeal", {**_RECEIPT, "text": "It is me: look at the scar."}),
+            answered("It is looked at again", examples.APPEALED),
             *_REFUSED,
         ],
     )

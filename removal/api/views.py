@@ -90,7 +90,11 @@ class ApiView(APIView):
 class ChallengeView(ApiView):
     """Proof of work."""
 
-    @extend_schema(operation_id="challenge", responses={200: shapes.Challenge, **problems(406)})
+    @extend_schema(
+        operation_id="challenge",
+        responses={200: shapes.Challenge, **problems(406)},
+        examples=[examples.answered("A challenge", examples.CHALLENGE)],
+    )
     def get(self, request: Request) -> Response:
         """Get an ALTCHA challenge.
 
@@ -110,7 +114,11 @@ class RequestsView(ApiView):
         operation_id="request_submit",
         request=shapes.RequestBody,
         responses={201: shapes.SubmittedRequest, **problems(400, 403, 406, 411, 413, 415, 503)},
-        examples=[examples.answered("Taken", examples.SUBMITTED, 201)],
+        examples=[
+            examples.uploaded("Photos", examples.ASKED),
+            examples.uploaded("Addresses alone", examples.ASKED_BY_ADDRESS),
+            examples.answered("Taken", examples.SUBMITTED, 201),
+        ],
     )
     def post(self, request: Request) -> Response:
         """Send photos, or web addresses, or both, and get a receipt.
@@ -173,7 +181,9 @@ class DatasetsView(ApiView):
     """What is covered."""
 
     @extend_schema(
-        operation_id="datasets", responses={200: shapes.CoveredDatasets, **problems(406)}
+        operation_id="datasets",
+        responses={200: shapes.CoveredDatasets, **problems(406)},
+        examples=[examples.answered("One dataset", examples.DATASETS)],
     )
     def get(self, request: Request) -> HttpResponseBase:
         """List the datasets that are searched, and how far they are indexed."""

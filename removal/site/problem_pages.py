@@ -3,6 +3,8 @@
 Under /api/ the answer is problem+json, elsewhere a page. Neither repeats what was sent.
 """
 
+from collections.abc import Callable
+
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
@@ -59,6 +61,30 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     if _wants_problem(request):
         return problem_response("not_found", _("There is nothing at this address."), 404)
     return error_page(request, 404, _("This page does not exist"), [str(NOT_FOUND)])
+
+
+class MethodRefusals:
+    """Middleware: puts words into the empty 405 that Django's decorators answer."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer the request."""
+        response = self.get_response(request)
+        if response.status_code != 405 or response.streaming or response.content:
+            return response
+        told = method_refused(request)
+        told.headers["Allow"] = response.headers["Allow"]
+        return told
+
+
+def method_refused(request: HttpRequest) -> HttpResponse:
+    """405: the address is right, what was asked of it is not."""
+    sentence = _("This address cannot be used in that way. Open the page itself.")
+    if _wants_problem(request):
+        return problem_response("method_not_allowed", _("This method is not offered here."))
+    return error_page(request, 405, _("Not like that"), [sentence])
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

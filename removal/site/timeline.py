@@ -67,9 +67,12 @@ def _withdrawn(status: Status) -> str:
 
 
 def _search_step(status: Status) -> Step:
-    searched = sum(dataset["groups_searched"] for dataset in status["datasets"])
+    searched = parts_searched(status)
     if status["case_deleted_on"]:
         return Step("done", _("Searched"), _("What was searched has been deleted since."))
+    if status["state"] in SEARCH_OVER and not anything_searched(status):
+        ended = _("The search ended before any part of the datasets was searched.")
+        return Step("done", _("Search"), ended)
     if status["state"] in SEARCH_OVER:
         return Step("done", _("Searched"), _parts(searched))
     waited = sum(not_searched(status, why) for why in ("waiting", "unavailable", "no_worker"))
@@ -96,6 +99,16 @@ def _underway(status: Status, searched: int, parts: int) -> list[str]:
         )
         sentences.append(wait % {"n": grouped(away), "all": grouped(parts)})
     return sentences
+
+
+def parts_searched(status: Status) -> int:
+    """Return how many parts have been searched, of all datasets."""
+    return sum(dataset["groups_searched"] for dataset in status["datasets"])
+
+
+def anything_searched(status: Status) -> bool:
+    """Tell whether any part was; of one that was taken out of the service since, it may be."""
+    return bool(parts_searched(status) or status["groups_gone"])
 
 
 def not_searched(status: Status, reason: str) -> int:

@@ -12,7 +12,14 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from removal.site.timeline import OPEN_STATES, SEARCH_OVER, Status, Step, timeline
+from removal.site.timeline import (
+    OPEN_STATES,
+    SEARCH_OVER,
+    Status,
+    Step,
+    anything_searched,
+    timeline,
+)
 from removal.templatetags.unlist_text import day, grouped
 
 STATE_WORDS: Final[Mapping[str, Any]] = {
@@ -34,6 +41,7 @@ OUTCOME_WORDS: Final[Mapping[str, Any]] = {
     "denied": gettext_lazy("Your request was refused."),
     "no_match": gettext_lazy("We did not find your photo."),
 }
+NO_MATCH_WITHOUT_PHOTO: Final = gettext_lazy("We did not find the picture.")
 KIND_WORDS: Final[Mapping[str, Any]] = {
     "exact": gettext_lazy("the same file as yours"),
     "copy": gettext_lazy("a copy of your photo"),
@@ -77,6 +85,7 @@ class Told:
     Attributes:
         state, outcome: in a word, and the decision in a sentence.
         open: whether an answer is still due.
+        searching: whether the search goes on, or is to come.
         search_over: whether "not found" can be said.
         steps: the timeline.
         found: by dataset and kind.
@@ -88,6 +97,7 @@ class Told:
     state: str
     outcome: str
     open: bool
+    searching: bool
     search_over: bool
     steps: list[Step]
     found: list[FoundWords]
@@ -98,32 +108,44 @@ class Told:
 
 def told(status: Status) -> Told:
     """Put a status in words."""
-    decision = status["decision"] or {}
+    open_ = status["state"] in OPEN_STATES
+    searching = open_ and status["state"] not in SEARCH_OVER
+    over = status["state"] in SEARCH_OVER and anything_searched(status)
     return Told(
         state=str(STATE_WORDS[status["state"]]),
-        outcome=str(OUTCOME_WORDS.get(decision.get("outcome", ""), "")),
-        open=status["state"] in OPEN_STATES,
-        search_over=status["state"] in SEARCH_OVER,
+        outcome=_outcome_told(status),
+        open=open_,
+        searching=searching,
+        search_over=over,
         steps=timeline(status),
-        found=[_found(one) for one in status["found"]],
+        found=[_found(one, open_=open_) for one in status["found"]],
         others=_others(status["other_rows_removed"]),
-        photos=[_photo(photo, over=status["state"] in SEARCH_OVER) for photo in status["photos"]],
+        photos=[_photo(photo, over=over) for photo in status["photos"]],
         acts=dict.fromkeys(status["acts"], True),
     )
 
 
-def _found(found: Mapping[str, Any]) -> FoundWords:
+def _outcome_told(status: Status) -> str:
+    outcome = (status["decision"] or {}).get("outcome", "")
+    if outcome == "no_match" and not status["photos"]:
+        return str(NO_MATCH_WITHOUT_PHOTO)
+    return str(OUTCOME_WORDS.get(outcome, ""))
+
+
+def _found(found: Mapping[str, Any], *, open_: bool) -> FoundWords:
     return FoundWords(
         dataset=found["dataset"],
         times=found["rows"],
         kind=str(KIND_WORDS[found["kind"]]),
-        outcome=_outcome(found),
+        outcome=_outcome(found, open_=open_),
         domains=tuple(found["domains"] or ()),
     )
 
 
-def _outcome(found: Mapping[str, Any]) -> str:
+def _outcome(found: Mapping[str, Any], *, open_: bool) -> str:
     released = found["released_in"]
+    if found["outcome"] == "pending" and not open_:
+        return _("Not decided, because the request ended first.")
     if not released:
         return str(ROW_WORDS[found["outcome"]])
     if found["outcome"] == "partly":

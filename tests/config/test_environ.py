@@ -18,6 +18,12 @@ from config.environ import environment_read
         ("UNLIST_STORES", "disk 1,disk2", "UNLIST_STORES cannot be used: 'disk 1'"),
         ("UNLIST_ENCODER", "ViT-L-14", "model/pretrained tag"),
         ("UNLIST_HOTLINE_URL", "javascript:alert(1)", "UNLIST_HOTLINE_URL"),
+        ("UNLIST_METRICS_TOKEN", "guess me", "UNLIST_METRICS_TOKEN cannot be used: write at"),
+        ("UNLIST_UNDO_SECONDS", "-1", "UNLIST_UNDO_SECONDS"),
+        ("UNLIST_UNDO_SECONDS", "1 minute", "UNLIST_UNDO_SECONDS"),
+        ("UNLIST_TWO_PERSON_ROWS", "-1", "UNLIST_TWO_PERSON_ROWS"),
+        ("UNLIST_ESCALATION_PROCEDURE", "/nowhere.txt", "UNLIST_ESCALATION_PROCEDURE cannot be"),
+        ("UNLIST_ESCALATION_PROCEDURE", "/dev/null", "UNLIST_ESCALATION_PROCEDURE .* is empty"),
         ("DJANGO_DEBUG", "perhaps", "DJANGO_DEBUG"),
     ],
 )
@@ -27,6 +33,13 @@ def test_a_wrong_value_stops_the_start_and_is_named(
     monkeypatch.setenv(name, value)
     with pytest.raises(ImproperlyConfigured, match=said):
         environment_read()
+
+
+def test_a_token_that_cannot_be_used_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNLIST_METRICS_TOKEN", "half-a-secret")
+    with pytest.raises(ImproperlyConfigured) as refused:
+        environment_read()
+    assert "half-a-secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Helpers of the browser tests: contexts that notice what they should not see, and axe."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -25,6 +25,13 @@ AXE_OPTIONS: Final = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     "rules": {"target-size": {"enabled": True}},
 }
+LOOK_RULES: Final = (
+    "color-contrast",
+    "link-in-text-block",
+    "scrollable-region-focusable",
+    "target-size",
+)
+"""Those of them whose answer the size of the window and the colors can change."""
 
 
 def page_of(
@@ -81,14 +88,16 @@ def too_wide(page: Page) -> list[str]:
     )
 
 
-def axe_faults(page: Page) -> list[str]:
-    """Return axe's violations, each with the first elements at fault.
+def axe_faults(page: Page, rules: Sequence[str] = ()) -> list[str]:
+    """Return axe's violations of all rules or of some, each with the first elements at fault.
 
     Axe comes in by the debugging protocol, which no policy of the page keeps out.
     """
     if not page.evaluate("() => typeof axe === 'object'"):
         page.evaluate(AXE)
-    found: dict[str, Any] = page.evaluate("options => axe.run(document, options)", AXE_OPTIONS)
+    some = {"runOnly": {"type": "rule", "values": list(rules)}} if rules else {}
+    options = {**AXE_OPTIONS, **some}
+    found: dict[str, Any] = page.evaluate("options => axe.run(document, options)", options)
     return [
         f"{fault['id']}: {fault['help']}: {node['html'][:160]} ({node['failureSummary'][:200]})"
         for fault in found["violations"]

@@ -35,6 +35,7 @@ class Service:
 
     Attributes:
         site: address of the public site.
+        site_role: the role of the process that answers there.
         folder: where all it writes lies: data, secrets, logs, temporary files.
         env: the environment of a process of a role.
         broker: socket of its Redis.
@@ -44,6 +45,7 @@ class Service:
     """
 
     site: str
+    site_role: str
     folder: Path
     env: Callable[[str], Mapping[str, str]]
     broker: Path

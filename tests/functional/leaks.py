@@ -7,7 +7,9 @@ that it finds each of them.
 """
 
 import base64
+import hashlib
 import io
+import ipaddress
 import json
 import re
 import urllib.parse
@@ -18,11 +20,16 @@ from pathlib import Path
 
 from PIL import ExifTags, Image
 
+from indexer.query.fingerprint import fingerprint_photo
+
 PLACE = "48.858370N-2.294481E-MARK"
 FILE_NAME = "holiday-of-jane-MARKQX.jpg"
 NOTE = "my note MARKQX-NOTE-7731, please remove mé"
 AGENT = "Mozilla/5.0 (MARKQX-AGENT-5512)"
-ADDRESS = "203.0.113.77"
+ADDRESS = "192.88.99.77"
+"""Global, so that it is counted, and out of use (RFC 7526), so that it is nobody's."""
+NETWORK = "192.88.99.0/24"
+"""What the counters make of it."""
 LINK = "https://markqx-link.example/of/jane-6620.jpg"
 MESSAGE = "MARKQX-MESSAGE-3391: it is me, on the left"
 ANSWER = "MARKQX-ANSWER-4482 from the maintainer"
@@ -74,7 +81,6 @@ def marks_of(receipt: str, photo: bytes) -> dict[str, list[bytes]]:
         "file name": FILE_NAME,
         "note": NOTE,
         "user agent": AGENT,
-        "address": ADDRESS,
         "link": LINK.removeprefix("https://"),
         "message": MESSAGE,
         "answer": ANSWER,
@@ -85,11 +91,51 @@ def marks_of(receipt: str, photo: bytes) -> dict[str, list[bytes]]:
         "receipt without check": receipt.replace("-", "")[:25],
         "receipt in lower case": receipt.lower(),
     }
-    shapes = {name: shapes_of(value) for name, value in plain.items()}
+    shapes = {name: shapes_of(value) for name, value in plain.items()} | address_marks()
     for part in range(1, 4):  # a quarter, the middle, three quarters: pieces may lie apart
         start = len(photo) * part // 4
         shapes[f"bytes of the photo {part}"] = shapes_of(photo[start : start + 48])
     return shapes
+
+
+def address_marks() -> dict[str, list[bytes]]:
+    """Return the sender's address, and the network that it is counted by, as each can be written.
+
+    Four bytes turn up anywhere, so they are looked for as databases and sockets store them: with
+    their family and width before them, or mapped into IPv6.
+    """
+    address, network = ipaddress.ip_address(ADDRESS), ipaddress.ip_network(NETWORK)
+    packed = {"address": (address, 32), "network": (network.network_address, network.prefixlen)}
+    marks = {
+        "address": shapes_of(ADDRESS),
+        "network": shapes_of(NETWORK) + shapes_of(ADDRESS.rpartition(".")[0]),
+    }
+    for name, (one, bits) in packed.items():
+        whole = one.packed
+        marks[f"{name} in hex"] = [whole.hex().encode(), whole.hex().upper().encode()]
+        marks[f"{name} as a number"] = [str(int(one)).encode()]
+        marks[f"{name} in bytes"] = [b"\xff\xff" + whole, bytes([2, bits]) + whole]
+    return marks
+
+
+def print_marks(photo: bytes) -> dict[str, list[bytes]]:
+    """Return what a photo is recognized by: its digests, their row keys, PDQ and pHash."""
+    found = fingerprint_photo(photo, [])
+    assert found.pdq is not None
+    assert found.phash is not None
+    phash = int(found.phash[0])
+    raw = {
+        "sha256": hashlib.sha256(photo).digest(),
+        "md5": hashlib.md5(photo, usedforsecurity=False).digest(),
+        **{f"row key of {kind}": key for kind, key in found.digests},
+        "PDQ": found.pdq[0].tobytes(),
+        "pHash": phash.to_bytes(8, "big"),
+        "pHash the other way": phash.to_bytes(8, "little"),
+    }
+    marks = {f"{name} of the photo": shapes_of(value) for name, value in raw.items()}
+    signed = phash - (1 << 64) if phash >> 63 else phash
+    numbers = [str(number).encode() for number in (phash, signed)]
+    return {**marks, "pHash of the photo as a number": numbers}
 
 
 def row_marks() -> dict[str, list[bytes]]:

@@ -9,7 +9,7 @@ It prints what it opened as JSON: `wraps` as [state of the request, purpose, rec
 
 from typing import Final
 
-from tests.functional.leaks import ANSWER, ROW_FILE, STATEMENT
+from tests.functional.leaks import ANSWER, NETWORK, ROW_FILE, STATEMENT
 
 _STAFF: Final = f"""
 from django.contrib.auth.models import User
@@ -53,7 +53,8 @@ print(request_decide(
 OPEN: Final = """
 import json, os, pathlib, sys, uuid
 from django.conf import settings
-from removal import blobs, content, receipts, sessions, shred
+from removal.custody import blobs, content, receipts, shred
+from removal.life import sessions
 from removal.models import *
 from removal.custody.sealing import NotReadable, Place, PrivateKey, subject_key
 from removal.custody.sealing import _unlock, _wrap_place
@@ -124,3 +125,9 @@ photo = pathlib.Path(sys.stdin.readline().strip()).read_bytes()
 made = request_submit(photos=[photo], urls=[], note="another", category="personal")
 print(made.receipt)
 """
+
+TAG: Final = f"""
+from removal.intake.load import _network_tag
+print(_network_tag({NETWORK!r}))
+"""
+"""Prints the name that the subject's network is counted under today."""

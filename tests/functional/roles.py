@@ -22,6 +22,7 @@ from urllib3.exceptions import HTTPError
 from scripts.house import ROOT, free_port
 from scripts.web import Visitor
 
+METRICS_TOKEN = "0123456789abcdef0123456789abcdef"
 _CMD = re.compile(r"^CMD (\[.*\])$", re.MULTILINE)
 
 
@@ -144,6 +145,7 @@ class Roles:
         given |= {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
         given |= {"UNLIST_PUBLIC_URL": self.url(name if name in self.ports else "web")}
         given |= {"UNLIST_POW_COST": "500", "UNLIST_GROUP_ROWS": "40"}
+        given |= {key: METRICS_TOKEN for key in given if key == "UNLIST_METRICS_TOKEN"}
         return {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "DJANGO_SETTINGS_MODULE": "config.settings",

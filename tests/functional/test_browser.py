@@ -1,62 +1,13 @@
-"""The pages in a real browser: what each loads and weighs, and a maintainer at a desk.
-
-With UNLIST_SCREENSHOTS=docs/images the pictures for the documentation are made on the way; they
-show the astronaut's portrait and generated pictures alone.
-"""
-
-from pathlib import Path
+"""The pages in a real browser: what each loads and weighs, and what a reader sets is respected."""
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from scripts.demo.pictures import pictures_make
 from scripts.house import House
-from scripts.web import Subject
-from tests.functional.browsing import DESK, PHONE, page_of, shot, tab_to, too_wide, weights
+from tests.functional.browsing import DESK, PHONE, page_of, tab_to, too_wide, weights
 
 PAGES = ["/", "/request/", "/status/", "/datasets/", "/privacy/", "/releases/", "/transparency/"]
 LIGHT = 100_000  # bytes without photos: ten seconds on a slow line
-
-
-def test_a_maintainer_reveals_decides_and_cannot_decide_again(
-    browser: Browser, house: House, tmp_path: Path
-) -> None:
-    copy, *_ = pictures_make(tmp_path)
-    subject = Subject(house.url)
-    receipt = subject.submit([copy.path])["receipt"]
-    subject.searched(receipt)
-    page = page_of(browser, house.url, DESK, script=True)
-    log_in(page, house)
-    shot(page, "admin-queue")
-    page.goto("/admin/removal/removalrequest/")
-    page.locator("#result_list tbody th a").click()  # the one that waits
-    frame = page.frame_locator(".desk-photos iframe").first
-    expect(frame.locator("img")).to_have_count(0)
-    frame.get_by_role("button", name="Show picture").click()
-    expect(frame.locator("img")).to_be_visible()
-    row = page.frame_locator(".desk-row iframe").first
-    row.get_by_role("button", name="Show picture").click()
-    expect(row.locator("img")).to_be_visible()
-    for box in page.locator("fieldset", has_text="Copy:").locator("input[name=approve]").all():
-        box.check()
-    page.locator("input[name=tier][value=exact]").check()
-    shot(page, "admin-request")
-    here = page.url
-    page.get_by_role("button", name="Approve the chosen rows").click()
-    expect(page.locator(".messagelist")).to_contain_text("Recorded")
-    page.goto(here)
-    expect(page.get_by_role("button", name="Approve the chosen rows")).to_have_count(0)
-    shot(page, "admin-decided")
-    assert subject.status(receipt)["state"] == "approved"
-
-
-def log_in(page: Page, house: House) -> None:
-    name, password = house.staff_login()
-    page.goto("/admin/")
-    page.fill("#id_username", name)
-    page.fill("#id_password", password)
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_text("waiting for a decision")).to_be_visible()
 
 
 @pytest.mark.parametrize("path", PAGES)

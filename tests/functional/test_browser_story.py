@@ -1,103 +1,116 @@
-"""A person's whole story in the browser, by keyboard alone, twice.
+"""A person's whole story in the browser, by keyboard alone, in two browsers.
 
 Once on a phone with JavaScript, in English; once without JavaScript, 320 px wide, dark, in
 Arabic. On each page on the way axe is asked, nothing may stick out, and focus must be seen.
 """
 
+import json
 import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from scripts.demo.pictures import pictures_make
+from scripts.downstream import unlist_run
 from scripts.house import House
-from scripts.maintainer import Maintainer
+from scripts.maintainer import Case, Maintainer
 from scripts.web import Subject
-from tests.functional.browsing import (
-    PHONE,
-    SMALL,
-    axe_faults,
-    axe_faults_without_script,
-    page_of,
-    shot,
-    tab_to,
-    too_wide,
-)
+from tests.functional.walking import LANGUAGES, Walker
 
-PICTURED = {"home", "request", "receipt", "status"}
-"""The pages that docs/images shows."""
-
-
-class Walker:
-    """Somebody at a keyboard: goes by Tab, acts by Enter, and minds each page."""
-
-    def __init__(self, page: Page, name: str, *, script: bool) -> None:
-        self.page = page
-        self._script = script
-        self._name = name
-
-    def look(self, name: str = "") -> None:
-        """Mind the page that has come, and keep a picture of it."""
-        expect(self.page.locator("h1")).to_be_visible()
-        asked = axe_faults if self._script else axe_faults_without_script
-        assert asked(self.page) == []
-        assert too_wide(self.page) == []
-        if name in PICTURED:
-            shot(self.page, f"{name}{self._name}")
-
-    def press(self, selector: str) -> None:
-        """Go to a link or button and press it."""
-        tab_to(self.page, self.page.locator(selector).first)
-        with self.page.expect_navigation():
-            self.page.keyboard.press("Enter")
-
-    def type(self, selector: str, text: str) -> None:
-        """Go to a field and fill it."""
-        tab_to(self.page, self.page.locator(selector))
-        self.page.keyboard.type(text)
-
-    def choose(self, selector: str, path: Path) -> None:
-        """Go to a file control, open it and choose."""
-        tab_to(self.page, self.page.locator(selector))
-        with self.page.expect_file_chooser() as chooser:
-            self.page.keyboard.press("Space")
-        chooser.value.set_files(path)
+_ASK = """
+from django.contrib.auth.models import User
+from removal.life.questions import question_put
+from removal.models import Candidate, RemovalRequest
+new = RemovalRequest.objects.filter(state="in_review", appealed_on=None)
+for request in new:
+    rows = [row.pk for row in request.candidates.order_by("pk")[:2]]
+    Candidate.objects.filter(pk__in=rows).update(kind="similar")
+    question_put(request_id=request.pk, reviewer=User.objects.first(), candidate_ids=rows)
+print("asked", RemovalRequest.objects.filter(state="needs_info").count())
+"""
+"""The sample holds the portrait three times and nothing that a search takes for it."""
 
 
-@pytest.mark.parametrize(("language", "script"), [("en", True), ("ar", False)])
-def test_a_person_asks_and_sees_it_through_by_keyboard(
-    browser: Browser, house: House, tmp_path: Path, language: str, script: bool
-) -> None:
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """An altered copy of a picture that the dataset holds."""
     copy, *_ = pictures_make(tmp_path)
-    page = page_of(
-        browser,
-        house.url,
-        PHONE if script else SMALL,
-        script=script,
-        scheme="light" if script else "dark",
-        language=language,
-    )
-    walker = Walker(page, "" if script else f"-{language}-320", script=script)
-    receipt = _asks(walker, copy.path, language)
+    return copy.path
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_person_asks_is_refused_and_appeals(
+    browser: Browser, house: House, photo: Path, language: str
+) -> None:
+    walker = Walker(browser, house.url, language)
+    receipt = _asks(walker, photo)
     Subject(house.url).searched(receipt)
     _opens(walker, receipt)
+    expect(walker.page.locator("ul.found li").first).to_be_visible()
+    walker.look("status")
     _talks(walker)
-    _refused(house)
+    _decided(house, refuse=True)
     _appeals(walker)
-    _deletes_and_leaves(walker)
-    assert receipt not in page.url
-    assert page.context.cookies() == []
+    _deletes(walker)
+    _leaves(walker)
+    assert receipt not in walker.page.url
     after = Subject(house.url).status(receipt)
     assert (after["state"], after["photos"][0]["state"]) == ("in_review", "deleted")
     assert [message["from"] for message in after["messages"]] == ["you"]
 
 
-def _asks(walker: Walker, photo: Path, language: str) -> str:
+def test_a_person_answers_a_question_and_keeps_the_proof(
+    browser: Browser, house: House, photo: Path
+) -> None:
+    walkers = [Walker(browser, house.url, language) for language in LANGUAGES]
+    receipts = [_submitted(house, photo) for _ in walkers]
+    _asked(house)
+    for walker, receipt in zip(walkers, receipts, strict=True):
+        walker.page.goto("/status/")
+        _opens(walker, receipt)
+        _answers(walker)
+    _decided(house, refuse=False)
+    house.manage("build_release")
+    house.manage("publish_release")
+    for walker in walkers:
+        walker.page.reload()
+        walker.look("status-released")
+        _keeps_the_proof(walker)
+        _deletes(walker)
+        _leaves(walker)
+    for receipt in receipts:
+        after = Subject(house.url).status(receipt)
+        assert (after["state"], after["photos"][0]["state"]) == ("released", "deleted")
+        assert {question["mine"] for question in after["questions"]} == {True, False}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_person_takes_the_request_back(
+    browser: Browser, house: House, photo: Path, language: str
+) -> None:
+    receipt = Subject(house.url).submit([photo])["receipt"]
+    walker = Walker(browser, house.url, language)
+    walker.page.goto("/status/")
+    _opens(walker, receipt)
+    walker.press("main a[href$='/status/withdraw/']")
+    walker.look("status-withdraw")
+    walker.press("form[action$='/status/withdraw/'] button")
+    walker.told()
+    walker.look("status-withdrawn")
+    _leaves(walker)
+    after = Subject(house.url).status(receipt)
+    assert (after["state"], after["photos"][0]["state"]) == ("withdrawn", "deleted")
+
+
+# --- what the person does ----------------------------------------------------------------------
+
+
+def _asks(walker: Walker, photo: Path) -> str:
     """From the first page to the receipt, kept; return the code."""
     page = walker.page
     page.goto("/")
-    expect(page.locator("html")).to_have_attribute("lang", language)
+    expect(page.locator("html")).to_have_attribute("lang", walker.language)
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
     page.keyboard.press("Enter")
@@ -126,28 +139,30 @@ def _opens(walker: Walker, receipt: str) -> None:
     walker.look("status-form")
     walker.type("#id_receipt", receipt.lower())
     walker.press("form[action$='/status/'] button")
-    expect(walker.page.locator("ul.found li").first).to_be_visible()
+    expect(walker.page.locator("#opened")).to_be_visible()
     assert len(walker.page.context.cookies()) == 2
-    walker.look("status")
 
 
 def _talks(walker: Walker) -> None:
     walker.type("#id_text", "Is there news?")
     walker.press("form[action$='/status/messages/'] button")
-    expect(walker.page.locator(".note[role=status]")).to_be_visible()
+    walker.told()
     expect(walker.page.locator(".talk li")).to_have_count(1)
     walker.look("status-message")
 
 
-def _refused(house: House) -> None:
-    """The maintainers refuse whatever waits."""
-    maintainer = Maintainer(house.url)
-    maintainer.login(*house.staff_login())
-    for path in maintainer.waiting():
-        case = maintainer.open(path)
-        maintainer.decide(
-            case, approve=(), tier="", reason="different_picture", statement="Not this one."
-        )
+def _answers(walker: Walker) -> None:
+    """Say of the first tile that it is oneself, and of the second that it is not."""
+    tiles = walker.page.locator("ol.tiles li")
+    expect(tiles).to_have_count(2)
+    walker.look("status-question")
+    walker.press("ol.tiles li:nth-child(1) button[value=yes]")
+    walker.told()
+    expect(tiles.nth(0).locator("strong")).to_be_visible()
+    walker.press("ol.tiles li:nth-child(2) button[value=no]")
+    walker.told()
+    expect(tiles.locator("button")).to_have_count(0)
+    walker.look("status-answered")
 
 
 def _appeals(walker: Walker) -> None:
@@ -157,15 +172,65 @@ def _appeals(walker: Walker) -> None:
     walker.type("#id_text", "It is me, look at the flag.")
     walker.look("status-appeal")
     walker.press("form[action$='/status/appeal/'] button")
-    expect(walker.page.locator(".note[role=status]")).to_be_visible()
+    walker.told()
     walker.look("status-appealed")
 
 
-def _deletes_and_leaves(walker: Walker) -> None:
+def _keeps_the_proof(walker: Walker) -> None:
+    proof = walker.save("main a[href$='/status/proof/']")
+    assert json.loads(Path(proof.path()).read_text())["proofs"]
+    assert "1" in unlist_run("verify-proof", proof.path())
+
+
+def _deletes(walker: Walker) -> None:
     walker.press("main a[href$='/status/photo/delete/']")
     walker.look("status-delete")
     walker.press("form[action$='/status/photo/delete/'] button")
-    expect(walker.page.locator(".note[role=status]")).to_be_visible()
+    walker.told()
     walker.look()
+
+
+def _leaves(walker: Walker) -> None:
     walker.press("form.leave button")
     walker.look("status-left")
+    assert walker.page.context.cookies() == []
+
+
+# --- what others do ----------------------------------------------------------------------------
+
+
+def _submitted(house: House, photo: Path) -> str:
+    subject = Subject(house.url)
+    receipt = str(subject.submit([photo])["receipt"])
+    assert subject.searched(receipt)["state"] == "in_review"
+    return receipt
+
+
+def _asked(house: House) -> None:
+    """A maintainer asks about two rows of each new request, as if they only looked alike."""
+    assert "asked 2" in house.manage("shell", "-c", _ASK)
+
+
+def _decided(house: House, *, refuse: bool) -> None:
+    """A maintainer refuses, or approves the copies of, whatever waits."""
+    maintainer = _maintainer(house)
+    for path in maintainer.waiting():
+        case = maintainer.open(path)
+        maintainer.decide(
+            case,
+            approve=() if refuse else _copies(case),
+            tier="" if refuse else "exact",
+            reason="different_picture" if refuse else "",
+            statement="Not this one." if refuse else "",
+        )
+    maintainer.settle()
+
+
+def _copies(case: Case) -> list[str]:
+    return [row.id for row in case.rows if row.kind != "similar" and row.id]
+
+
+def _maintainer(house: House) -> Maintainer:
+    maintainer = Maintainer(house.url)
+    maintainer.login(*house.staff_login())
+    return maintainer

@@ -25,7 +25,7 @@ from tests.functional.leaks import (
     row_marks,
     shapes_of,
 )
-from tests.functional.roles import Roles
+from tests.functional.roles import Roles, compose_read
 from tests.functional.told import PATIENCE, Told, row_folder, story_tell
 
 SERVICES = {"public": "web", "all": "prepare"}
@@ -41,7 +41,11 @@ def _datasets_add(service: Service, role: str, sample: Path, rows: Path) -> None
 def _embedded(folder: Path, sample: Path) -> Iterator[Service]:
     """Yield the service of one process group, on SQLite."""
     (folder / "house" / "tmp").mkdir(parents=True)
-    more = {"UNLIST_POW_COST": "500", "TMPDIR": str(folder / "house" / "tmp")}
+    more = {
+        "UNLIST_POW_COST": "500",
+        "UNLIST_TRUSTED_PROXIES": "1",
+        "TMPDIR": str(folder / "house" / "tmp"),
+    }
     with House(folder / "house", more) as house:
         views = house.folder / "seen-by"
 
@@ -57,7 +61,7 @@ def _embedded(folder: Path, sample: Path) -> Iterator[Service]:
 
         socket = house.data_dir / "run" / "redis.sock"
         service = Service(
-            house.url, house.folder, env, socket, Overheard(socket), release, house.stop
+            house.url, "all", house.folder, env, socket, Overheard(socket), release, house.stop
         )
         _datasets_add(service, "all", sample, row_folder(folder))
         yield service
@@ -65,15 +69,18 @@ def _embedded(folder: Path, sample: Path) -> Iterator[Service]:
 
 def _apart(folder: Path, sample: Path, postgres_url: str) -> Iterator[Service]:
     """Yield the services of compose.yaml, on PostgreSQL and Redis."""
+    compose = compose_read()
+    compose["services"]["web"]["environment"]["UNLIST_TRUSTED_PROXIES"] = "1"
     with (
         private_redis() as socket,
-        Roles(folder / "roles", postgres_url, f"redis+socket://{socket}") as roles,
+        Roles(folder / "roles", postgres_url, f"redis+socket://{socket}", compose) as roles,
     ):
         roles.run("prepare")
         for name in ("worker", "beat", "web"):
             roles.start(name)
         service = Service(
             site=roles.url("web"),
+            site_role="public",
             folder=roles.folder,
             env=lambda role: roles.env(SERVICES.get(role, role)),
             broker=socket,
@@ -132,6 +139,16 @@ def test_the_whole_story_was_told(told: Told) -> None:
     assert [question["mine"] for question in status["questions"]] == [True]
     assert [photo["state"] for photo in status["photos"]] == ["deleted"]
     assert len(told.proofs) > 1
+
+
+def test_the_address_was_counted_under_a_name_that_memory_alone_holds(
+    told: Told, service: Service
+) -> None:
+    """Else its absence everywhere would say nothing."""
+    assert f"INCRBY unlist.gate.net.work.{told.tag}." in service.overheard.text()
+    places = kept.found(service, {"tag": shapes_of(told.tag)})
+    assert "tag in the messages" in places
+    assert set(places) <= {"tag in the messages", "tag in the broker"}
 
 
 def test_nothing_lies_in_the_clear_while_it_is_held(told: Told) -> None:

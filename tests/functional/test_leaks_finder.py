@@ -2,6 +2,8 @@
 
 import base64
 import gzip
+import hashlib
+import ipaddress
 import json
 import random
 import sqlite3
@@ -12,12 +14,18 @@ from pathlib import Path
 
 import pytest
 
+from indexer.decode import decode
+from indexer.hashes.picture import hash_picture
+from scripts.sample.photos import PORTRAIT
 from tests.functional.leaks import (
+    ADDRESS,
     LINK,
+    NETWORK,
     NOTE,
     found_in_bytes,
     found_in_folder,
     marks_of,
+    print_marks,
     row_marks,
     secret_marks,
 )
@@ -96,3 +104,41 @@ def test_rows_and_keys_are_found() -> None:
     assert found_in_bytes(b"-" + base64.b64encode(b"-" + key), secret_marks({"key": key})) == [
         "key"
     ]
+
+
+def test_the_address_is_one_that_is_counted_and_is_found_in_every_form() -> None:
+    address = ipaddress.ip_address(ADDRESS)
+    assert address.is_global
+    assert address in ipaddress.ip_network(NETWORK)
+    mapped = ipaddress.ip_address(f"::ffff:{ADDRESS}")
+    forms = {
+        f"GET / from {ADDRESS}:4711".encode(): ["address", "network"],
+        b"\xff\xff..." + mapped.packed: ["address in bytes"],
+        b"\x02\x20" + address.packed: ["address in bytes"],
+        f"{int(address):08x}".encode(): ["address in hex"],
+        str(int(address)).encode(): ["address as a number"],
+        b"net.192.88.99.0/24.77": ["network"],
+        b"192.88.99": ["network"],
+        b"\x02\x18" + address.packed[:3] + b"\0": ["network in bytes"],
+        str(int(ipaddress.ip_network(NETWORK)[0])).encode(): ["network as a number"],
+        address.packed: [],  # four bytes alone are anything
+        b"203.0.113.77": [],
+    }
+    assert {form: found_in_bytes(form, MARKS) for form in forms} == forms
+
+
+def test_what_a_photo_is_recognized_by_is_found() -> None:
+    photo = PORTRAIT.read()
+    marks, hashes = print_marks(photo), hash_picture(decode(photo), turned=False)
+    pdq, phash = hashes.pdq[0].tobytes(), int(hashes.phash[0])
+    forms = {
+        hashlib.sha256(photo).digest(): ["sha256 of the photo"],
+        hashlib.sha256(photo).hexdigest().encode(): ["sha256 of the photo"],
+        hashlib.md5(photo, usedforsecurity=False).hexdigest().encode(): ["md5 of the photo"],
+        pdq: ["PDQ of the photo"],
+        base64.b64encode(pdq): ["PDQ of the photo"],
+        f"{phash:016x}".encode(): ["pHash of the photo"],
+        hashes.phash.tobytes(): ["pHash the other way of the photo"],
+        str(phash).encode(): ["pHash of the photo as a number"],
+    }
+    assert {form: found_in_bytes(form, marks) for form in forms} == forms

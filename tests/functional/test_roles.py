@@ -1,6 +1,7 @@
 """compose.yaml's services as separate roles, on PostgreSQL: the same story, secrets kept apart."""
 
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,14 @@ from scripts.maintainer import Maintainer
 from scripts.redis_server import private_redis
 from scripts.sample.dataset import Written
 from scripts.web import Subject, Unexpected, Visitor
-from tests.functional.roles import Roles, compose_read, image_command, programs_named
+from tests.figures import figures_read
+from tests.functional.roles import (
+    METRICS_TOKEN,
+    Roles,
+    compose_read,
+    image_command,
+    programs_named,
+)
 
 PASSWORD = "correct-horse-battery"
 
@@ -72,6 +80,7 @@ def decide(roles: Roles) -> None:
             reason="" if own else "different_picture",
             statement="",
         )
+    maintainer.settle()
 
 
 def test_each_site_answers_its_own_pages_alone(roles: Roles) -> None:
@@ -80,6 +89,20 @@ def test_each_site_answers_its_own_pages_alone(roles: Roles) -> None:
     assert web.send("GET", "/admin/").status == 404
     assert staff.send("GET", "/admin/login/").status == 200
     assert staff.send("GET", "/request/").status == 404
+
+
+def test_the_staff_site_alone_tells_the_figures_and_to_the_token_alone(roles: Roles) -> None:
+    bearer = {"Authorization": f"Bearer {METRICS_TOKEN}"}
+    web, staff = Visitor(roles.url("web")), Visitor(roles.url("staff"))
+    assert web.send("GET", "/metrics", headers=bearer).status == 404
+    assert staff.send("GET", "/metrics").status == 404
+    figures = figures_read(staff.send("GET", "/metrics", headers=bearer).data.decode())
+    assert figures["unlist_broker_up"] == 1
+    assert figures["unlist_intake_cost_factor{way=work}"] >= 1
+    assert figures["unlist_groups{dataset=sample,state=ready}"] >= 2
+    seen = figures["unlist_store_seen_timestamp_seconds{store=default}"]
+    assert time.time() - seen < 60  # the worker says so every 15 seconds
+    assert figures["unlist_requests{state=released}"] >= 1
 
 
 def test_a_role_sees_its_own_secrets_alone(roles: Roles) -> None:

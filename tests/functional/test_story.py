@@ -45,6 +45,7 @@ def decide_all(house_url: str, login: tuple[str, str]) -> None:
             reason="" if own else "different_picture",
             statement="",
         )
+    maintainer.settle()
 
 
 @pytest.fixture(scope="module")

@@ -6,17 +6,18 @@ tests is what the subject themselves has.
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import urllib3
 from PIL import Image
 
 from scripts.demo.pictures import altered
 from scripts.sample.photos import PORTRAIT
-from scripts.web import Subject, Unexpected, Visitor
+from scripts.web import Subject, Unexpected
 from tests.functional import kept, opening
 from tests.functional.kept import Service
 from tests.functional.leaks import (
@@ -28,6 +29,7 @@ from tests.functional.leaks import (
     Marks,
     marks_of,
     photo_marked,
+    print_marks,
     row_marks,
     secret_marks,
 )
@@ -50,6 +52,7 @@ class Told:
         opened_midway: what each role's process could open then.
         status: the last status.
         proofs: what the subject got.
+        tag: the name that the subject's network was counted under.
     """
 
     receipt: str
@@ -62,6 +65,7 @@ class Told:
     opened_midway: dict[str, Any]
     status: dict[str, Any]
     proofs: list[dict[str, Any]]
+    tag: str
 
     @property
     def marks(self) -> Marks:
@@ -72,7 +76,31 @@ class Told:
 def marks_told(receipt: str, photo: bytes, cookies: tuple[str, str]) -> Marks:
     """Return the marks of the subject, of their session and of the rows."""
     named = {f"cookie {n}": value.encode() for n, value in enumerate(cookies, 1)}
-    return {**marks_of(receipt, photo), **row_marks(), **secret_marks(named)}
+    return {
+        **marks_of(receipt, photo),
+        **print_marks(photo),
+        **row_marks(),
+        **secret_marks(named),
+    }
+
+
+class Sender(Subject):
+    """The subject, behind a proxy that passes on their address, with every call they make."""
+
+    def __init__(self, site: str, headers: Mapping[str, str]) -> None:
+        super().__init__(site)
+        self._headers = headers
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> urllib3.BaseHTTPResponse:
+        """Send one request from the marked address, by the marked program."""
+        return super().send(method, path, body=body, headers={**self._headers, **(headers or {})})
 
 
 def row_folder(folder: Path) -> Path:
@@ -90,12 +118,11 @@ def portrait() -> Image.Image:
 
 def story_tell(service: Service, folder: Path) -> Told:
     """Submit, talk, answer, delete, appeal, be approved: all with marks."""
-    subject, marked = Subject(service.site), photo_marked(altered(portrait()), folder)
-    receipt = subject.submit([marked.path], note=NOTE, urls=[LINK], headers=marked.headers)[
-        "receipt"
-    ]
+    marked = photo_marked(altered(portrait()), folder)
+    subject, browser = (Sender(service.site, marked.headers) for _ in range(2))
+    receipt = subject.submit([marked.path], note=NOTE, urls=[LINK])["receipt"]
+    tag = service.run(service.site_role, opening.TAG)
     assert subject.searched(receipt, seconds=PATIENCE)["state"] == "in_review"
-    browser = Visitor(service.site)
     cookies = _session(browser, receipt)
     assert service.run("staff", opening.ASK) == "asked"
     [question] = subject.status(receipt)["questions"]
@@ -124,10 +151,11 @@ def story_tell(service: Service, folder: Path) -> Told:
         opened_midway=opened,
         status=subject.status(receipt),
         proofs=subject.proofs(receipt),
+        tag=tag,
     )
 
 
-def _session(browser: Visitor, receipt: str) -> tuple[str, str]:
+def _session(browser: Sender, receipt: str) -> tuple[str, str]:
     """Log in as a browser does, look, and write a message; return the two cookies."""
     _expect(browser.post_form("status/", [("receipt", receipt)]), 303)
     cookies = browser.cookies["status"], browser.cookies["status-key"]

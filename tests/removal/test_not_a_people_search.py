@@ -257,8 +257,8 @@ def test_the_attacker_would_hear_a_leak(live: Live) -> None:
     told = {"domain": shapes_of("approved.example.org")}
     told["row key"] = shapes_of(row_key("url", APPROVED.url or ""))
     assert {one.partition(" in ")[0] for one in attacker.leaked(told)} == set(told)
-    [delta] = [one for one in attacker.heard if one.what.endswith("keys-url.parquet unpacked")]
-    assert row_key("url", APPROVED.url or "") in delta.data
+    [url_keys] = [one for one in attacker.heard if one.what.endswith("keys-url.parquet unpacked")]
+    assert row_key("url", APPROVED.url or "") in url_keys.data
 
 
 @STORIES

@@ -1,21 +1,25 @@
-"""Every public page in every state that a person can meet: for tests that look at all of them."""
+"""Every public page in every state that a person can meet: for tests that look at all of them.
 
-from collections.abc import Callable, Iterator
+A page or state that is added here is looked at by all of them: `test_gallery` (markup, weight),
+`test_untranslated` (words), `tests/functional/test_browser_axe.py` (axe, width).
+"""
+
+import copy
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 
-from releases import signing
-from removal.custody.receipts import mint
-from removal.life import appeals, questions
-from removal.life.messages import message_post, message_send
-from removal.models import today
-from tests.releases.conftest import out
+from removal.life import questions, retention
+from removal.models import RetentionRun
 from tests.removal import factories
-from tests.removal.factories import Case
-from tests.removal.web.conftest import form, photo
-from tests.removal.web.following import begin
+from tests.removal.web.gallery_cases import codes_unknown, visits_made
+from tests.removal.web.gallery_refusals import Shown, asking, failing, flooded, refused, under
 
 READING = {
     "home": "/",
@@ -26,9 +30,36 @@ READING = {
     "releases": "/releases/",
     "transparency": "/transparency/",
     "status-left": "/status/left/",
-    "not-found": "/no-such-page/",
 }
-ASIDE = {"delete": "/status/photo/delete/", "withdraw": "/status/withdraw/"}
+ASIDE = {
+    "delete": ("in-review", "/status/photo/delete/"),
+    "delete-searching": ("searching", "/status/photo/delete/"),
+    "delete-decided": ("denied", "/status/photo/delete/"),
+    "withdraw": ("in-review", "/status/withdraw/"),
+    "withdraw-no-photos": ("photos-deleted", "/status/withdraw/"),
+    "appeal": ("denied", "/status/appeal/"),
+    "proof-too-early": ("in-review", "/status/proof/"),
+}
+ACTS: dict[str, tuple[str, str, dict[str, str]]] = {
+    "message-empty": ("in-review", "/status/messages/", {"text": ""}),
+    "message-long": ("in-review", "/status/messages/", {"text": "x" * 2001}),
+    "answer-none": ("question", "/status/answer/", {}),
+    "delete-again": ("photos-deleted", "/status/photo/delete/", {}),
+    "withdraw-again": ("withdrawn", "/status/withdraw/", {}),
+    "appeal-empty": ("denied", "/status/appeal/", {"text": ""}),
+    "appeal-again": ("appealed", "/status/appeal/", {"text": "Again."}),
+    "unsent": ("ended", "/status/messages/", {"text": "Too late."}),
+}
+PRIVACY: dict[str, dict[str, Any]] = {
+    "https": {
+        "public_url": "https://unlist.example",
+        "role": "public",
+        "operator_name": "Ada",
+        "complaint_authority": "the CNIL",
+    },
+    "onion": {"public_url": "http://abcdef.onion"},
+    "plain": {"public_url": "http://unlist.example"},
+}
 
 
 class Gallery:
@@ -37,76 +68,69 @@ class Gallery:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         factories.secrets_made()
         monkeypatch.setattr(questions, "row_picture", lambda *_: factories.photo_bytes(5))
-        self.cases: dict[str, Case] = {
-            "received": factories.received(note="A note"),
-            "in-review": _with_messages(factories.in_review()),
-            "question": _asked(factories.in_review()),
-            "no-match": factories.no_match(),
-            "denied": factories.decided(
-                approve=[], reason="different_picture", statement="We looked twice.\nSorry."
-            ),
-            "partly": factories.decided(approve=[0], reason="public_interest"),
-            "appealed": _appealed(
-                factories.decided(approve=[], reason="unfounded", statement="See above.")
-            ),
-            "released": factories.released(release=1),
-        }
-        _releases_made()
+        self._patch = monkeypatch
+        self._empty = {code: dict(_read(f"/{code}")) for code, _ in settings.LANGUAGES}
+        self._codes = codes_unknown()
+        self._visits = visits_made()
 
-    def pages(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
-        """Yield each page's name and answer, under a language's prefix such as "/de"."""
+    def pages(self, code: str) -> Shown:
+        """Yield each page's name and answer, in the language of a code such as "de"."""
+        prefix = f"/{code}"
+        yield from ((f"{name}-new", answer) for name, answer in self._empty[code].items())
+        yield from _read(prefix)
+        yield from _privacy(prefix, self._patch)
+        yield from asking(prefix, self._codes)
+        yield from refused(prefix)
+        yield from failing(prefix, self._patch)
+        yield from flooded(prefix, self._patch)
+        yield from self._following(prefix)
+
+    def photo(self) -> bytes:
+        """Return a subject's own photo, as the page of their request shows it."""
+        shown: bytes = self._visitor("found-partly").get("/status/photo/1/").content
+        return shown
+
+    def _following(self, prefix: str) -> Shown:
+        for name in self._visits:
+            yield f"status-{name}", self._visitor(name).get(f"{prefix}/status/")
+        for name, (state, path) in ASIDE.items():
+            yield f"status-{name}", self._visitor(state).get(f"{prefix}{path}")
+        for name, (state, path, fields) in ACTS.items():
+            yield f"status-{name}", self._visitor(state).post(f"{prefix}{path}", fields)
+
+    def _visitor(self, state: str) -> Client:
+        """Return a browser with the cookies of a visit; what it is given changes no other's."""
         client = Client()
-        for name, path in READING.items():
-            yield name, client.get(f"{prefix}{path}")
-        yield from _asking(lambda path, fields: client.post(f"{prefix}{path}", fields))
-        for name, case in self.cases.items():
-            subject = Client()
-            assert begin(subject, case.receipt).status_code == 303
-            yield f"status-{name}", subject.get(f"{prefix}/status/")
-            for aside, path in ASIDE.items() if name == "in-review" else ():
-                yield f"status-{aside}", subject.get(f"{prefix}{path}")
-            if name == "denied":
-                yield "status-appeal", subject.get(f"{prefix}/status/appeal/")
-                yield "status-appeal-empty", subject.post(f"{prefix}/status/appeal/", {"text": ""})
+        client.cookies = copy.deepcopy(self._visits[state].cookies)
+        return client
 
 
-def _asking(post: Callable[[str, dict[str, object]], Any]) -> Iterator[tuple[str, Any]]:
-    """The answers to the forms: refusals, and the receipt with its two pages after."""
-    yield "request-empty", post("/request/", form(category="nonsense", note="x" * 2001))
-    yield "request-wrong", post("/request/", form(photo(b"no picture"), urls="ftp://x"))
-    yield "request-no-ticket", post("/request/", {**form(photo()), "ticket": "x"})
-    receipt = post("/request/", form(photo(), photo(b"no picture"), urls="https://a.example/b"))
-    yield "receipt", receipt
-    code = receipt.context["receipt"]
-    words = {"receipt": code, "due": today().isoformat()}
-    yield "receipt-kept", post("/request/kept/", dict(words))
-    yield "receipt-kept-wrong", post("/request/kept/", {**words, "end": "AAAAA-B"})
-    yield "receipt-well-kept", post("/request/kept/", {**words, "end": code[-7:]})
-    yield "status-empty", post("/status/", {"receipt": ""})
-    yield "status-mistyped", post("/status/", {"receipt": "AAAAA"})
-    yield "status-unknown", post("/status/", {"receipt": mint()})
+def _read(prefix: str) -> Shown:
+    client = Client()
+    for name, path in READING.items():
+        yield name, client.get(f"{prefix}{path}")
 
 
-def _with_messages(case: Case) -> Case:
-    message_post(opened=case.opened(), text="When will it be?")
-    message_send(request_id=case.request_id, reviewer=factories.staff_user(), text="Soon.")
-    return case
+def _privacy(prefix: str, patch: pytest.MonkeyPatch) -> Shown:
+    """Show the privacy page of other services: reached otherwise, named, late with deleting."""
+    path = f"{prefix}/privacy/"
+    for name, changed in PRIVACY.items():
+        with under(patch, **changed):
+            answer = Client().get(path)
+        yield f"privacy-{name}", answer
+    for name, ran_at in {"late": timezone.now() - 2 * retention.LATE, "never-ran": None}.items():
+        with _retention_ran(ran_at):
+            answer = Client().get(path)
+        yield f"privacy-{name}", answer
 
 
-def _asked(case: Case) -> Case:
-    similar = [one.pk for one in case.candidates if one.kind == "similar"]
-    questions.question_put(
-        request_id=case.request_id, reviewer=factories.staff_user(), candidate_ids=similar
-    )
-    return case
-
-
-def _appealed(case: Case) -> Case:
-    appeals.request_appeal(opened=case.opened(), text="It is my picture.")
-    return case
-
-
-def _releases_made() -> None:
-    signing.keys_create()
-    out(1)
-    out(2, 3)
+@contextmanager
+def _retention_ran(at: dt.datetime | None) -> Iterator[None]:
+    """Let retention have run at another moment, or never."""
+    [run] = RetentionRun.objects.all()
+    if at is None:
+        run.delete()
+    else:
+        RetentionRun.objects.update(ran_at=at)
+    yield
+    RetentionRun.objects.update_or_create(pk=1, defaults={"ran_at": run.ran_at})
