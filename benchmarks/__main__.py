@@ -60,6 +60,7 @@ BENCHES: Final = (
     Bench("scale", "bytes, seconds and memory per row at growing sizes, with fitted slopes"),
     Bench("endtoend", "one dataset from indexing to requests concluded, 100 against 1"),
     Bench("service", "submissions and status look-ups a second, and where their time goes"),
+    Bench("desk", "the maintainers' pages with 20,000 requests and two million rows"),
 )
 
 

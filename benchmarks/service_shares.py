@@ -23,13 +23,16 @@ import django
 from benchmarks import ROOT
 
 _OWN: Final = ("removal", "releases", "catalog", "indexer", "unlist", "config")
-_OWN_CRYPTO: Final = tuple(f"{ROOT}/removal/{name}" for name in ("sealing", "receipts", "sessions"))
-_OWN_FILES: Final = ("removal/blobs", "removal/shred", "removal/secrets", "unlist/durable")
+_OWN_CRYPTO: Final = ("custody/sealing", "custody/receipts", "life/sessions")
+_OWN_FILES: Final = (
+    *("removal/custody/blobs", "removal/custody/shred", "removal/custody/secrets"),
+    "unlist/durable",
+)
 GROUPS: Final = (
     ("database", ("/django/db/backends/", "/psycopg", "/sqlite3/")),
     ("broker", ("/celery/", "/kombu/", "/amqp/", "/redis/", "/vine/")),
     ("pictures", (f"{ROOT}/indexer/decode", "/PIL/")),
-    ("crypto", ("/cryptography/", "/hmac.py", *_OWN_CRYPTO)),
+    ("crypto", ("/cryptography/", "/hmac.py", *(f"{ROOT}/removal/{name}" for name in _OWN_CRYPTO))),
     ("files", tuple(f"{ROOT}/{name}" for name in _OWN_FILES)),
     ("Django", ("/django/", "/rest_framework/", "/drf_spectacular/", "/csp/")),
     ("own code", tuple(f"{ROOT}/{name}/" for name in _OWN)),

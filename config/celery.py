@@ -33,4 +33,9 @@ app.conf.beat_schedule = {
         "schedule": 600.0,
         "options": {"expires": 600},
     },
+    "months_close": {
+        "task": "releases.tasks.months_close",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
 }

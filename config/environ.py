@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from django.core.exceptions import ImproperlyConfigured
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Role = Literal["all", "public", "staff", "worker", "release"]
 
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{20,}=*")
 _STORE = re.compile(r"[A-Za-z0-9_-]{1,40}")
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -46,6 +47,10 @@ class Environment(BaseSettings):
     keep_case_days: int = Field(90, alias="UNLIST_KEEP_CASE_DAYS", ge=0)
     keep_tombstone_days: int = Field(365, alias="UNLIST_KEEP_TOMBSTONE_DAYS", ge=1)
 
+    undo_seconds: int = Field(10, alias="UNLIST_UNDO_SECONDS", ge=0, le=3600)
+    two_person_rows: int = Field(200, alias="UNLIST_TWO_PERSON_ROWS", ge=0)
+    escalation_procedure: Path | None = Field(None, alias="UNLIST_ESCALATION_PROCEDURE")
+
     operator_name: str = Field("the operator of this service", alias="UNLIST_OPERATOR_NAME")
     complaint_authority: str = Field(
         "the data protection authority of the country you live in",
@@ -54,6 +59,8 @@ class Environment(BaseSettings):
     hotline_name: str = Field("INHOPE", alias="UNLIST_HOTLINE_NAME")
     hotline_url: str = Field("https://www.inhope.org/", alias="UNLIST_HOTLINE_URL")
     public_url: str = Field("http://127.0.0.1:8000", alias="UNLIST_PUBLIC_URL")
+
+    metrics_token: SecretStr = Field(SecretStr(""), alias="UNLIST_METRICS_TOKEN")
 
     debug: bool = Field(False, alias="DJANGO_DEBUG")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -78,6 +85,17 @@ class Environment(BaseSettings):
                 )
         return tuple(dict.fromkeys(value))
 
+    @field_validator("metrics_token")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr) -> SecretStr:
+        token = value.get_secret_value()
+        if token and not _TOKEN.fullmatch(token):
+            raise ValueError(
+                "write at least 20 letters and digits that nobody can guess, as "
+                "`openssl rand -hex 24` prints them"
+            )
+        return value
+
     @field_validator("encoder")
     @classmethod
     def _name_and_tag(cls, value: str) -> str:
@@ -92,6 +110,23 @@ class Environment(BaseSettings):
         if not value.startswith(("https://", "http://")):
             raise ValueError("write a web address that begins with https:// or http://")
         return value.rstrip("/") if value.count("/") == 3 else value
+
+    @field_validator("escalation_procedure")
+    @classmethod
+    def _readable_text(cls, value: Path | None) -> Path | None:
+        """A procedure that cannot be read is worst noticed in the moment that it is needed."""
+        if value is None:
+            return None
+        try:
+            written = value.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(
+                f"the file cannot be read as UTF-8 text ({type(error).__name__}): name a text "
+                "file that this process may read"
+            ) from None
+        if not written:
+            raise ValueError("the file is empty: write down what to do, or leave the setting out")
+        return value.absolute()
 
     @model_validator(mode="before")
     @classmethod

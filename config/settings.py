@@ -1,6 +1,7 @@
 """Django's settings. Everything an operator can choose comes from `config.environ`."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -29,6 +30,9 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "rest_framework",
     "drf_spectacular",
     "csp",
@@ -44,10 +48,13 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "removal.languages.LanguageMiddleware",  # before all that makes or reads an address
+    "removal.site.problem_pages.MethodRefusals",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "removal.desk.clock.StaffSessionClock",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -106,6 +113,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # the order that a worker takes from them.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 2,
+    # A broker that holds its connections open and answers nothing is as good as none. Longer than
+    # the second that a worker waits for a message at a time.
+    "socket_timeout": 5,
     "max_retries": 1,
     "queue_order_strategy": "priority",
     "priority_steps": [0, 3, 6, 9],
@@ -175,7 +185,8 @@ CSRF_COOKIE_NAME = f"{_PREFIX}csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = UNLIST.served_over_https
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
 CSRF_COOKIE_HTTPONLY = True
-SESSION_COOKIE_AGE = 8 * 60 * 60
+SESSION_COOKIE_AGE = 12 * 60 * 60  # at most; 30 minutes without use end it: removal/desk/clock.py
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 CSRF_FAILURE_VIEW = "removal.site.problem_pages.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [UNLIST.public_url]
 AUTH_PASSWORD_VALIDATORS = [
@@ -185,6 +196,12 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+
+# The second factor of the staff (docs/adr/0019). Wrong codes lock the account (life/locks.py), so
+# that the devices' own throttle, which refuses right codes without saying so, stays off.
+OTP_TOTP_ISSUER = f"Unlist {urlsplit(UNLIST.public_url).hostname}"
+OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 
 # --- pages -----------------------------------------------------------------------------------
 

@@ -4,11 +4,13 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from config.metrics import metrics
 from removal import health
 
-_health: list[URLPattern | URLResolver] = [
+_watched: list[URLPattern | URLResolver] = [
     path("health/live", health.live),
     path("health/ready", health.ready),
+    path("metrics", metrics),
 ]
 _public: list[URLPattern | URLResolver] = [
     path("", include("removal.urls")),
@@ -20,7 +22,7 @@ _staff: list[URLPattern | URLResolver] = [path("admin/", admin.site.urls)]
 
 _BY_ROLE = {"all": _public + _staff, "public": _public, "staff": _staff}
 
-urlpatterns = _health + _BY_ROLE.get(settings.UNLIST.role, [])
+urlpatterns = _watched + _BY_ROLE.get(settings.UNLIST.role, [])
 
 handler400 = "removal.site.problem_pages.bad_request"
 handler403 = "removal.site.problem_pages.forbidden"

@@ -7,45 +7,20 @@ import json
 from typing import Any
 
 from django.http import HttpResponseBase
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from releases import api_examples as examples
 from releases import api_shapes as shapes
 from releases import selectors
 from releases.proofs import proofs_of
+from removal.api.examples import MISTYPED, RECEIPT, UNKNOWN, answered, asked
 from removal.api.problems import CONTENT_TYPE, Problem
 from removal.api.serializers import Problem as ProblemShape
 from removal.api.serializers import ReceiptBody
 from removal.api.subject import SubjectView, opened_of
 from removal.api.views import ApiView, cacheable, problems
-
-_EXAMPLE = {
-    "list": "public",
-    "release": 7,
-    "created_on": "2026-03-02",
-    "published_on": "2026-03-02",
-    "entries": 1204,
-    "added": 37,
-    "withdrawn": 0,
-    "manifest_sha256": "5d0c…",
-    "keyset_sha256": "b1f3…",
-    "tree_root": "9ae2…",
-}
-_NO_RELEASE = {
-    "type": "urn:unlist:problem:no_release",
-    "title": "Not Found",
-    "status": 404,
-    "detail": "The list 'public' has no release yet.",
-    "code": "no_release",
-}
-_NOT_RELEASED = {
-    "type": "urn:unlist:problem:not_released",
-    "title": "Conflict",
-    "status": 409,
-    "detail": "Your rows are in no release yet.",
-    "code": "not_released",
-}
 
 
 class ReleasesView(ApiView):
@@ -54,7 +29,7 @@ class ReleasesView(ApiView):
     @extend_schema(
         operation_id="releases",
         responses={200: shapes.Releases, **problems(406)},
-        examples=[OpenApiExample("One release", {"releases": [_EXAMPLE]}, response_only=True)],
+        examples=[answered("One release", {"releases": [examples.RELEASE]})],
     )
     def get(self, request: Request) -> HttpResponseBase:
         """List the published releases of the public list, the latest first."""
@@ -73,7 +48,8 @@ class LatestReleaseView(ApiView):
             **problems(406),
         },
         examples=[
-            OpenApiExample("No release", _NO_RELEASE, response_only=True, status_codes=[404])
+            answered("What clients get", examples.LATEST),
+            answered("No release", examples.NO_RELEASE, 404),
         ],
     )
     def get(self, request: Request) -> HttpResponseBase:
@@ -95,7 +71,13 @@ class ProofView(SubjectView):
         operation_id="status_proof",
         request=ReceiptBody,
         responses={200: shapes.Proofs, **problems(400, 403, 404, 406, 409, 411, 413, 415, 503)},
-        examples=[OpenApiExample("Not yet", _NOT_RELEASED, response_only=True, status_codes=[409])],
+        examples=[
+            *asked("The receipt", {"receipt": RECEIPT}),
+            answered("A row is proven", {"proofs": [examples.PROOF]}),
+            MISTYPED,
+            UNKNOWN,
+            answered("Not yet", examples.NOT_RELEASED, 409),
+        ],
     )
     def post(self, request: Request) -> Response:
         """Get the proofs that the rows of a request are in a release.

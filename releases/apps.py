@@ -15,8 +15,10 @@ class ReleasesConfig(AppConfig):
             checks,  # noqa: F401
             checks_proofs,  # noqa: F401
             ledger,
+            panel,
             proofs,
         )
 
         ledger.connect()
         proofs.connect()
+        panel.register()

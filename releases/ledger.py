@@ -5,11 +5,14 @@ listed as the approver chose stops the approval, for an approval that no release
 a promise broken silently.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from datetime import date
 from typing import Any, Protocol
 
-from releases.models import ListEntry
+from django.db.models import F
+
+from releases.models import ListEntry, RowsListed
 from releases.places import PUBLIC_LIST, list_name_check
 from removal.signals import rows_approved
 from unlist.keys import Kind, row_key
@@ -75,15 +78,39 @@ def entries_add(*, rows: Iterable[Row], tier: str, on: date, list_name: str = PU
     ListEntry.objects.bulk_create(entries, ignore_conflicts=True, batch_size=500)
 
 
+class DatasetRow(Row, Protocol):
+    """An approved row as an approval tells it."""
+
+    @property
+    def dataset(self) -> str:
+        """The name of its dataset."""
+
+
+def rows_count(*, rows: Collection[DatasetRow], on: date, list_name: str = PUBLIC_LIST) -> None:
+    """Count, by dataset and month, the rows none of whose keys is listed yet; call it first."""
+    keys = {key for row in rows for key in row_keys_of(row).values()}
+    entries = ListEntry.objects.filter(list_name=list_name, key__in=keys)
+    listed = {bytes(key) for key in entries.values_list("key", flat=True)}
+    new = Counter(row.dataset for row in rows if listed.isdisjoint(row_keys_of(row).values()))
+    for dataset, number in sorted(new.items()):  # in one order, so that no two wait in a ring
+        RowsListed.objects.update_or_create(
+            month=on.replace(day=1),
+            dataset=dataset,
+            defaults={"rows": F("rows") + number},
+            create_defaults={"rows": number},
+        )
+
+
 def _on_rows_approved(
     sender: object,  # noqa: ARG001 - Django's signature
     *,
-    rows: Iterable[Row],
+    rows: Collection[DatasetRow],
     tier: str,
     on: date,
     **_extra: Any,
 ) -> None:
     """Hear an approval; an exception here undoes it."""
+    rows_count(rows=rows, on=on)
     entries_add(rows=rows, tier=tier, on=on)
 
 

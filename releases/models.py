@@ -83,3 +83,39 @@ class Release(models.Model):
 
     def __str__(self) -> str:
         return f"{self.list_name} {self.number}"
+
+
+class RowsListed(models.Model):
+    """How many rows of a dataset approvals newly listed in a month: no row, request or day."""
+
+    month = models.DateField()
+    """Its first day."""
+    dataset = models.CharField(max_length=100)
+    rows = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        """One count for each dataset and month."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["month", "dataset"], name="rows_listed_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m} {self.dataset}"
+
+
+class MonthTold(models.Model):
+    """What the public is told of all months up to one that is over: stored once, never changed."""
+
+    month = models.DateField(primary_key=True)
+    """Its first day."""
+    tables = models.JSONField()
+    """Running totals in tens, by table and cell: `months.tables_empty` names them."""
+
+    class Meta:
+        """Months stand in their order."""
+
+        ordering: ClassVar = ["month"]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}"

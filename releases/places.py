@@ -1,6 +1,7 @@
 """Where releases lie on disk and what they are called: the only place that spells the paths.
 
 data_dir/releases/<list>/<n>/      the frozen input and the files made from it
+data_dir/releases/<list>/<n>.tree  its tree, derived: may be deleted at any time
 data_dir/releases/repository/      what the web serves: metadata/ and targets/ (TUF)
 secret_dir/release/                one private key per role
 """
@@ -46,6 +47,16 @@ def list_dir(list_name: str) -> Path:
 def release_dir(list_name: str, number: int) -> Path:
     """Hold one release: its frozen input and its files."""
     return list_dir(list_name) / str(number)
+
+
+def tree_path(list_name: str, number: int) -> Path:
+    """Name the file of a release's tree."""
+    return list_dir(list_name) / f"{number}.tree"
+
+
+def trees_lock_path(list_name: str) -> Path:
+    """Name the lock that making a tree takes."""
+    return list_dir(list_name) / ".trees.lock"
 
 
 def repository_dir() -> Path:

@@ -16,7 +16,7 @@ from pathlib import Path
 from django.utils import timezone
 from tuf.api.metadata import TargetFile
 
-from releases import locks, places, signing
+from releases import locks, places, signing, trees
 from releases.models import Release
 from releases.repository import ListRepository
 from removal.custody.shred import KeyShredded
@@ -62,6 +62,8 @@ def releases_publish(*, list_name: str = places.PUBLIC_LIST) -> Published:
         built.filter(pk__in=[release.pk for release in pending]).update(
             state=Release.State.PUBLISHED, published_on=now.date()
         )
+        for release in pending:
+            trees.tree_prepare(release)
         return Published(
             releases=tuple(release.number for release in pending),
             requests_told=_requests_tell(list_name),

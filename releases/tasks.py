@@ -5,7 +5,7 @@ from typing import Final
 from celery import shared_task
 
 from catalog.stores import STAFF
-from releases import proofs
+from releases import months, proofs
 from removal.selectors.proofs import proofs_due
 
 _EVERY_SECONDS: Final = 600  # as config.celery schedules the sweep: what is older is worthless
@@ -22,3 +22,9 @@ def proofs_sweep() -> None:
 def seal_proofs() -> None:
     """Seal to their subjects the proofs of requests that were closed (queue `staff`)."""
     proofs.proofs_seal_due()
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def months_close() -> None:
+    """Store what may be told of each month that is over."""
+    months.months_close()

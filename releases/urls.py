@@ -2,14 +2,15 @@
 
 from django.urls import path
 
-from releases import proof_page, served, views
+from releases import proof_page, served, transparency_page, views
 
 app_name = "releases"
 
 urlpatterns = [
     path("releases/", views.releases, name="releases"),
     path("status/proof/", proof_page.proof, name="status-proof"),
-    path("transparency/", views.transparency_page, name="transparency"),
+    path("transparency/", transparency_page.transparency_page, name="transparency"),
+    path("transparency.json", transparency_page.transparency_json, name="transparency-json"),
     path("metadata/<str:name>", served.metadata, name="metadata"),
     path("targets/<path:name>", served.target, name="target"),
 ]

@@ -1,4 +1,4 @@
-"""The public pages about the lists: what was released, and the service's work in counts."""
+"""The public page about the lists: what was released, and how to apply it."""
 
 import hashlib
 
@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
-from releases import selectors, served, transparency
+from releases import selectors, served
 
 
 @require_safe
@@ -25,22 +25,6 @@ def releases(request: HttpRequest) -> HttpResponse:
         "fresh_until": selectors.fresh_until(),
     }
     return TemplateResponse(request, "releases/releases.html", context)
-
-
-@require_safe
-def transparency_page(request: HttpRequest) -> HttpResponse:
-    """Show counts of requests and releases, and the head that the audit log had at the latest."""
-    published = selectors.releases_published()
-    latest = published[0] if published else None
-    context = {
-        "counts": transparency.request_counts(),
-        "step": transparency.STEP,
-        "latest": latest,
-        "manifest": selectors.release_manifest(latest) if latest else None,
-        "releases": len(published),
-        "keep_days": settings.UNLIST.keep_tombstone_days,
-    }
-    return TemplateResponse(request, "releases/transparency.html", context)
 
 
 def _root_sha256() -> str | None:

@@ -1,97 +1,66 @@
-"""What maintainers can open in the admin: the queue of requests, and the audit log, read-only.
+"""What maintainers can open in the admin: the queue of requests, and the audit log.
 
-Nothing is edited through Django's generic forms: a request changes by the verbs of `review` alone.
+Nothing is edited through Django's generic forms: a request changes by the verbs of `life` alone.
+Every address of the requests' pages stands in `RemovalRequestAdmin.get_urls`.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from catalog.readonly import ReadOnly
 from removal.custody.secrets import SecretUnavailable
-from removal.desk import review, talk, words
-from removal.desk.site import UNDERWAY
-from removal.lifecycle import OPEN
-from removal.models import AuditEntry, Author, Kind, RemovalRequest, State, today
-from removal.selectors.queue import LAST_AUTHOR
+from removal.desk import bulk, claiming, health_panels, queue, saved_views, words
+from removal.desk.auditlog import AuditEntryAdmin
+from removal.desk.routes import Route, View, review_routes
+from removal.desk.staff import staff_register
+from removal.models import AuditEntry, Author, ProposalState, RemovalRequest, State
+from removal.permissions import REVIEW, SEE
+from removal.selectors.sight import requests_seen
 from removal.site.pages import error_page
 
 if TYPE_CHECKING:  # generic in the stubs alone
     RequestAdmin = admin.ModelAdmin[RemovalRequest]
-    EntryAdmin = admin.ModelAdmin[AuditEntry]
 else:
-    RequestAdmin = EntryAdmin = admin.ModelAdmin
-
-
-class WaitingFilter(admin.SimpleListFilter):
-    """Which part of the queue: what waits for a decision comes first."""
-
-    title = "what to show"
-    parameter_name = "show"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Name the parts; the default one has no name in the address."""
-        del request, model_admin
-        return [
-            ("overdue", "Overdue"),
-            ("asked", "Waiting for the person"),
-            ("written", "With a message to answer"),
-            ("underway", "Being searched"),
-            ("closed", "Decided or closed"),
-            ("all", "All"),
-        ]
-
-    def choices(self, changelist: Any) -> Any:
-        """Call the default what it is."""
-        first, *others = super().choices(changelist)
-        return [{**first, "display": "Waiting for a decision"}, *others]
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[RemovalRequest]
-    ) -> QuerySet[RemovalRequest]:
-        """Narrow the list."""
-        del request
-        conditions = {
-            None: Q(state=State.IN_REVIEW),
-            "overdue": Q(state__in=OPEN, due_on__lt=today()),
-            "asked": Q(state=State.NEEDS_INFO),
-            "written": Q(last_author=Author.SUBJECT),
-            "underway": Q(state__in=UNDERWAY),
-            "closed": ~Q(state__in=OPEN),
-        }
-        return queryset.filter(conditions.get(self.value(), Q()))
+    RequestAdmin = admin.ModelAdmin
 
 
 @admin.register(RemovalRequest)
 class RemovalRequestAdmin(RequestAdmin):
     """The queue; a request opens on the review page."""
 
-    list_display = ("reference", "state", "category", "received_on", "due", "found", "sent", "news")
-    list_filter = (WaitingFilter, "state", "category")
-    ordering = ("due_on", "received_on", "pk")
-    actions = None
-    list_per_page = 50
+    list_display = ("reference", "due", "category", "found", "news", "sent", "received_on", "state")
+    list_filter = (
+        queue.WaitingFilter,
+        queue.EvidenceFilter,
+        queue.FlagFilter,
+        "state",
+        "category",
+    )
+    actions = ("approve_sure",)
+    list_per_page = bulk.MOST
+    list_max_show_all = bulk.MOST
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     change_list_template = "unlist_admin/queue.html"
 
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """Bring first what needs a person first."""
+        return queue.ordering(request)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[queue.QueueList]:
+        """Count for a page at once what its lines say."""
+        del request, kwargs
+        return queue.QueueList
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[RemovalRequest]:
-        """Bring the counts along."""
-        kinds = {
-            f"{kind.value}_rows": Count(
-                "candidates", filter=Q(candidates__kind=kind), distinct=True
-            )
-            for kind in Kind
-        }
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(photo_count=Count("photos", distinct=True), last_author=LAST_AUTHOR, **kinds)
-        )
+        """Begin with what this member of staff may know of; sealed words stay where they are."""
+        seen = requests_seen(request.user).defer(*_SEALED)
+        return seen.order_by(*self.get_ordering(request))
 
     @admin.display(description="Request")
     def reference(self, item: RemovalRequest) -> str:
@@ -100,7 +69,7 @@ class RemovalRequestAdmin(RequestAdmin):
 
     @admin.display(description="Due", ordering="due_on")
     def due(self, item: RemovalRequest) -> SafeString:
-        """The day, and how much is left, in words and colour."""
+        """The day, and how much is left, in words and color."""
         due = words.due_of(item.due_on, item.state)
         return format_html(
             '<span class="due {}">{} <b>{}</b></span>', due.level, due.day, due.words
@@ -109,61 +78,63 @@ class RemovalRequestAdmin(RequestAdmin):
     @admin.display(description="Found")
     def found(self, item: Any) -> str:
         """Counts by kind."""
-        counts = (
-            (item.exact_rows, "exact"),
-            (item.copy_rows, "copy"),
-            (item.similar_rows, "similar"),
-        )
-        return ", ".join(f"{count} {kind}" for count, kind in counts if count) or "nothing"
-
-    @admin.display(description="New")
-    def news(self, item: Any) -> str:
-        """What the person did since a maintainer last wrote."""
-        words = []
-        if item.last_author == Author.SUBJECT:
-            words.append("message")
-        if item.appealed_on and item.state == State.IN_REVIEW:
-            words.append("appeal")
-        return ", ".join(words)
+        words: str = item.line.found.words
+        return words
 
     @admin.display(description="Sent")
     def sent(self, item: Any) -> str:
         """What came with the request."""
-        counts = ((item.photo_count, "photo"), (item.link_count, "address"))
+        counts = ((item.line.found.photos, "photo"), (item.link_count, "address"))
         return ", ".join(f"{count}\u00d7 {name}" for count, name in counts if count)
+
+    @admin.display(description="To know")
+    def news(self, item: Any) -> str:
+        """Who is at it, and what is new."""
+        line = item.line
+        known = {
+            f"{line.claimed_by} is at it": line.claimed_by,
+            "second person needed": line.proposal == ProposalState.WAITING,
+            "decided, can be undone": line.proposal == ProposalState.COUNTING,
+            "message": line.last_author == Author.SUBJECT,
+            "appeal": item.appealed_on and item.state == State.IN_REVIEW,
+            "sign of abuse": line.found.flags,
+            "escalated": item.escalated_on,
+        }
+        return ", ".join(words for words, holds in known.items() if holds)
+
+    @admin.action(description="Approve without a look…", permissions=["change"])
+    def approve_sure(
+        self, request: HttpRequest, queryset: QuerySet[RemovalRequest]
+    ) -> HttpResponse:
+        """Show which of the chosen can be approved at once."""
+        del queryset  # the ids are read from what was sent, as on the page that follows
+        return bulk.bulk(request, site=self.admin_site)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Call the page what it is."""
-        return super().changelist_view(request, {"title": "Requests", **(extra_context or {})})
+        """Show the queue in short above its list."""
+        if not self.has_view_permission(request):
+            return super().changelist_view(request)  # which refuses
+        return super().changelist_view(request, {**queue.head(request), **(extra_context or {})})
 
     def get_urls(self) -> list[URLPattern]:
         """Put the review page in the place of Django's change form."""
-        wrap = self.admin_site.admin_view
-        return [
-            path("", wrap(self.changelist_view), name="removal_removalrequest_changelist"),
-            path("photo/<uuid:photo_id>/", wrap(review.photo), name="removal_photo"),
-            path("row/<uuid:candidate_id>/", wrap(review.candidate), name="removal_row"),
-            path("<uuid:request_id>/extend/", wrap(review.extend), name="removal_extend"),
-            path(
-                "<uuid:request_id>/message/",
-                wrap(self._sited(talk.message)),
-                name="removal_message",
-            ),
-            path(
-                "<uuid:request_id>/question/",
-                wrap(self._sited(talk.question)),
-                name="removal_question",
-            ),
-            path(
-                "<uuid:request_id>/change/",
-                wrap(self._sited(review.review)),
-                name="removal_removalrequest_change",
-            ),
-        ]
+        wrap, sited = self.admin_site.admin_view, self._sited
+        one = "<uuid:request_id>/"
+        views: tuple[Route, ...] = (
+            ("", self.changelist_view, "removal_removalrequest_changelist"),
+            ("next/", claiming.take_next, "removal_next"),
+            ("approve/", sited(bulk.bulk), "removal_bulk"),
+            ("views/save/", saved_views.view_save, "removal_view_save"),
+            ("views/<int:view_id>/delete/", saved_views.view_delete, "removal_view_delete"),
+            (f"{one}claim/", claiming.claim, "removal_claim"),
+            (f"{one}release/", claiming.release, "removal_release"),
+            *review_routes(sited),
+        )
+        return [path(route, wrap(view), name=name) for route, view, name in views]
 
-    def _sited(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    def _sited(self, view: View) -> View:
         """Give a view the site, and a page of its own to a process without the keys."""
 
         def sited(request: HttpRequest, **names: Any) -> HttpResponse:
@@ -187,15 +158,21 @@ class RemovalRequestAdmin(RequestAdmin):
         return False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Seeing a request and deciding it are one right."""
-        return self.has_change_permission(request, obj)
+        """Whoever reviews sees; an auditor sees and changes nothing."""
+        del obj
+        return request.user.has_perm(REVIEW) or request.user.has_perm(SEE)
 
 
-@admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnly, EntryAdmin):
-    """The audit log, newest first; nobody can change it."""
+_SEALED = (
+    "links_sealed",
+    "content_sealed",
+    "extension_sealed",
+    "statement_sealed",
+    "appeal_sealed",
+    "proof_sealed",
+)
+"""Fields that no line of the queue shows."""
 
-    list_display = ("seq", "day", "at", "actor", "act", "detail")
-    list_filter = ("act",)
-    ordering = ("-seq",)
-    fields = readonly_fields = ("seq", "day", "at", "actor", "act", "detail")
+admin.site.register(AuditEntry, AuditEntryAdmin)
+health_panels.register()
+staff_register()

@@ -7,7 +7,7 @@ from typing import Final
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, override
 
 DENIAL_REASONS: Final = {
     "different_picture": gettext_lazy(
@@ -49,6 +49,51 @@ NO_MATCH_REASONS: Final = {
     ),
 }
 REASONS: Final = DENIAL_REASONS | NO_MATCH_REASONS
+READY_STATEMENTS: Final = {
+    "": gettext_lazy(
+        "The rows that hold your picture are on our removal list and go out with its next "
+        "release. Whoever applies our lists then drops them. Copies that others keep without our "
+        "lists are out of our reach."
+    ),
+    "different_picture": gettext_lazy(
+        "We compared each row with your photo. What we left looks alike but shows something else. "
+        "If you have another version of your photo, such as one that is not cropped, you can send "
+        "it in a new request."
+    ),
+    "nothing_found": gettext_lazy(
+        "No dataset that we cover holds this picture today. New ones are added: you can ask again "
+        "later, and another version of the photo may find more."
+    ),
+    "public_interest": gettext_lazy(
+        "We weighed your wish against the interest of the public in this picture, which weighed "
+        "more here. You can appeal once and tell us what we did not know."
+    ),
+    "not_searched": gettext_lazy(
+        "This was our fault, and we are sorry. Please send the photo again: it is searched anew."
+    ),
+    "photo_deleted": gettext_lazy(
+        "Without the photo there is nothing that we could compare. If you still want it searched, "
+        "send it again in a new request."
+    ),
+    "legal_duty": gettext_lazy(
+        "We may not remove these rows while that duty lasts. You can ask again later."
+    ),
+    "no_personal_data": gettext_lazy(
+        "If somebody can be recognized in it after all, or the work is yours, appeal and tell us "
+        "where to look. A sentence is enough; we need no name."
+    ),
+    "unfounded": gettext_lazy(
+        "We could not act on the request as it was sent. If there is a reason that we did not "
+        "see, appeal and tell us in your own words."
+    ),
+}
+"""Words that a maintainer can send with a reason as they are; under "" those for an approval."""
+
+
+def ready_statement(reason: str, language: str) -> str:
+    """Return the ready words for a reason in a language; English where none is known."""
+    with override(language or "en"):
+        return str(READY_STATEMENTS[reason]) if reason in READY_STATEMENTS else ""
 
 
 def complaint_text() -> str:

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from celery import Task, shared_task
+from django.conf import settings
 from django.db import transaction
 
-from catalog.stores import BATCH, PERSON, REST, search_queue, stores_served
-from removal.life import retention
+from catalog.stores import BATCH, PERSON, REST, STAFF, search_queue, stores_served
+from removal.life import claims, effects, retention
 from removal.life.destroying import worker_keys_destroy
 from removal.search import draining, fingerprinting, matching
 from removal.search.matching import GroupWaiting
@@ -21,13 +22,30 @@ _HINT_SECONDS = 60
 
 
 def hint(
-    task: "Task[..., Any]", *args: str | int, queue: str = REST, priority: int = PERSON
+    task: "Task[..., Any]",
+    *args: str | int,
+    queue: str = REST,
+    priority: int = PERSON,
+    after: int = 0,
 ) -> None:
-    """Send a message after commit; a broker that is down costs no more than a log line."""
+    """Send a message after commit; a broker that is down costs no more than a log line.
+
+    Args:
+        task: what to run.
+        args: ids.
+        queue: one of `catalog.stores`.
+        priority: likewise.
+        after: for how many seconds it is too early to run it.
+    """
 
     def send() -> None:
         task.apply_async(
-            args=args, queue=queue, priority=priority, expires=_HINT_SECONDS, retry=False
+            args=args,
+            queue=queue,
+            priority=priority,
+            countdown=after,
+            expires=after + _HINT_SECONDS,
+            retry=False,
         )
 
     transaction.on_commit(send, robust=True)
@@ -63,11 +81,25 @@ def conclude_request(request_id: str) -> None:
         _groups_hint(matching.groups_waiting(request=request_id))
 
 
+def proposals_hint() -> None:
+    """Have what was just proposed or confirmed take effect on time; call it after either."""
+    hint(take_proposals, queue=STAFF, after=settings.UNLIST.undo_seconds)
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def take_proposals() -> None:
+    """Have the proposals take effect whose time to undo is over (queue `staff`)."""
+    effects.proposals_take_effect()
+
+
 @shared_task(acks_late=True, ignore_result=True)
 def sweep() -> None:
     """Send again what was never sent or whose lease ran out, and finish what was left undone."""
     worker_keys_destroy()
     retention.sessions_destroy()
+    claims.claims_expire()
+    if effects.proposals_due():
+        hint(take_proposals, queue=STAFF)
     waiting = matching.work_waiting()
     for request_id in waiting.to_fingerprint:
         hint(fingerprint_request, str(request_id))

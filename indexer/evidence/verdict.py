@@ -18,6 +18,7 @@ from indexer import PDQ_RADIUS
 from indexer.evidence.calibration import PDQ_COPY, calibration, probability
 from indexer.evidence.hits import Candidate, GroupHits, Row
 from indexer.evidence.measures import Surroundings, fingerprint_measures, pixel_measures
+from indexer.placement import Placement
 
 if TYPE_CHECKING:  # loads OpenCV
     from indexer.geometry.verify import Geometry
@@ -76,6 +77,7 @@ class Match:
         kind: `exact`, `copy`, or `similar` for a human to look at.
         score: probability that the row holds the photo, 0..1.
         evidence: why.
+        placement: how its picture lies on the query, to be drawn; None where that is not known.
     """
 
     dataset: str
@@ -90,6 +92,7 @@ class Match:
     kind: Kind
     score: float
     evidence: Evidence
+    placement: Placement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +275,7 @@ def _match(
         kind=kind,
         score=score,
         evidence=_evidence(candidate, seen),
+        placement=None if seen is None else seen.placement,
     )
 
 

@@ -21,6 +21,7 @@ from indexer.geometry.agreement import agreement
 from indexer.geometry.alignment import Alignment, align, project
 from indexer.geometry.keypoints import Features, pairs_between
 from indexer.hashes.picture import bounded
+from indexer.placement import Placement
 
 # Longest sides. A query may hold the photo as one tile of nine; a stored picture is the photo.
 _PROBE_SIDE: Final = 768
@@ -35,6 +36,7 @@ _QUICK_INLIERS: Final = 6
 # Found as it stands: no need to look at it mirrored.
 _ENOUGH_INLIERS: Final = 25
 _ENOUGH_AGREEMENT: Final = 0.8
+_LATER: Final = ("box", "placement")  # missing in what earlier versions wrote
 _CACHED: Final = 256  # stored pictures' features, half a megabyte each
 
 
@@ -66,6 +68,7 @@ class Geometry:
         negative: whether it lies there with light and dark exchanged.
         box: the part of the query that it covers: left, top, right, bottom as shares of the
             query's sides; None where nothing aligned.
+        placement: how it lies there, to be drawn; None where nothing aligned.
     """
 
     inliers: int = 0
@@ -82,6 +85,7 @@ class Geometry:
     mirrored: bool = False
     negative: bool = False
     box: Box | None = None
+    placement: Placement | None = None
 
     def as_json(self) -> str:
         """Serialize; `from_json` reads it."""
@@ -95,10 +99,17 @@ class Geometry:
             ValueError: it is something else.
         """
         facts: Any = json.loads(text)
-        if not isinstance(facts, dict) or {"box", *facts} != {field.name for field in fields(cls)}:
+        names = {field.name for field in fields(cls)}
+        if not isinstance(facts, dict) or {*_LATER, *facts} != names:
             raise ValueError("This is no geometry: verify the row again.")
-        box = facts.get("box")  # missing in what was written before there were boxes
-        return cls(**{**facts, "box": tuple(box) if box else None})
+        box, placement = (facts.get(name) for name in _LATER)
+        return cls(
+            **{
+                **facts,
+                "box": tuple(box) if box else None,
+                "placement": Placement.from_json(placement) if placement else None,
+            }
+        )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -172,6 +183,7 @@ def _facts(stored: Features, query: Features, found: Alignment | None, **how: bo
     if found is None:
         return Geometry()
     cells = agreement(stored.luma, query.luma, found.transform)
+    mirrored = how.get("mirrored", False)
     return Geometry(
         inliers=len(found.stored),
         spread=_spread(found.stored, stored.luma),
@@ -184,10 +196,21 @@ def _facts(stored: Features, query: Features, found: Alignment | None, **how: bo
         cells=cells.cells,
         overlap=cells.overlap,
         covered=cells.covered,
-        mirrored=how.get("mirrored", False),
+        mirrored=mirrored,
         negative=how.get("negative", False),
         box=_box(stored.luma, query.luma, found.transform),
+        placement=Placement.of(
+            found.transform,
+            found.stored,
+            found.query,
+            sizes=(_size(stored.luma), _size(query.luma)),
+            mirrored=mirrored,
+        ),
     )
+
+
+def _size(luma: NDArray[np.uint8]) -> tuple[int, int]:
+    return luma.shape[1], luma.shape[0]
 
 
 def _box(

@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.hamming.index import HammingIndex, least_distances
+from indexer.hamming.codes import least_distances
+from indexer.hamming.index import HammingIndex
 from indexer.storage.layout import RowMap
 
 NO_ROWS: Final[NDArray[np.uint32]] = np.empty(0, np.uint32)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 
+from indexer.placement import Placement
 from removal.custody.sealing import Place, PrivateKey
 from removal.models import Candidate, Purpose
 
@@ -64,6 +65,11 @@ def tile_item(question_id: uuid.UUID) -> str:
     return f"tile {question_id}"
 
 
+def proposal_item(proposal_id: uuid.UUID) -> str:
+    """Name what a proposal says among the sealed items."""
+    return f"proposal {proposal_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """What the subject wrote.
@@ -118,6 +124,7 @@ class FoundRow:
     evidence: dict[str, Any]
     photos: tuple[int, ...]
     regions: dict[int, Region | None] = field(default_factory=dict)
+    placements: dict[int, Placement] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """Serialize for sealing."""
@@ -129,7 +136,16 @@ class FoundRow:
         facts = json.loads(data)
         given = facts.get("regions", dict.fromkeys(facts["photos"]))  # older rows have none
         regions = {int(n): tuple(region) if region else None for n, region in given.items()}
-        return cls(**{**facts, "photos": tuple(facts["photos"]), "regions": regions})
+        laid = facts.get("placements", {})  # likewise
+        placements = {int(n): Placement.from_json(fact) for n, fact in laid.items()}
+        return cls(
+            **{
+                **facts,
+                "photos": tuple(facts["photos"]),
+                "regions": regions,
+                "placements": placements,
+            }
+        )
 
 
 RowId = tuple[str, str, int]

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from django.http import QueryDict
 
+from removal.desk.grouping import RowGroup
 from removal.life.deciding import DecisionInvalid
 from removal.life.messages import ConversationInvalid
-from removal.selectors import CandidateView
+from removal.reasons import ready_statement
 
 
 @dataclass(frozen=True)
@@ -17,41 +18,48 @@ class DecisionForm:
 
     decision: str = ""
     rows: frozenset[str] = frozenset()
+    tiles: frozenset[str] = frozenset()
+    """The first rows of the tiles that are chosen with all their rows."""
     kinds: frozenset[str] = frozenset()
     reason: str = ""
     statement: str = ""
+    ready: bool = False
+    """The ready words of the reason go with the statement."""
     tier: str = ""
     seen: int | None = None
     """`state_seq` of the request as it was shown."""
-    candidates: tuple[CandidateView, ...] = field(default=(), repr=False)
+    groups: tuple[RowGroup, ...] = field(default=(), repr=False)
 
     @classmethod
-    def read(cls, data: QueryDict, candidates: Iterable[CandidateView]) -> "DecisionForm":
+    def read(cls, data: QueryDict, groups: Iterable[RowGroup]) -> "DecisionForm":
         """Take the fields from a POST."""
         return cls(
             decision=data.get("decision", ""),
             rows=frozenset(data.getlist("approve")),
+            tiles=frozenset(data.getlist("approve_group")),
             kinds=frozenset(data.getlist("approve_kind")),
             reason=data.get("reason", ""),
             statement=data.get("statement", "").replace("\r\n", "\n"),
+            ready=data.get("ready") == "yes",
             tier=data.get("tier", ""),
             seen=int(seen) if (seen := data.get("seen", "")).isdecimal() else None,
-            candidates=tuple(candidates),
+            groups=tuple(groups),
         )
 
     def approved(self) -> Collection[uuid.UUID]:
-        """Return the rows to approve: those ticked, and all of a ticked kind.
+        """Return the rows to approve: those ticked, all of a ticked tile, all of a ticked kind.
 
         Raises:
             DecisionInvalid: the button pressed and the rows ticked contradict each other.
         """
         chosen = {
-            candidate.id
-            for candidate in self.candidates
-            if str(candidate.id) in self.rows or candidate.kind in self.kinds
+            row.id
+            for group in self.groups
+            for row in group.rows
+            if str(row.id) in self.rows or row.kind in self.kinds or self.takes(group)
         }
-        unknown = self.rows - {str(candidate.id) for candidate in self.candidates}
-        if unknown:
+        known = {str(row.id) for group in self.groups for row in group.rows}
+        if not self.rows | self.tiles <= known:
             raise DecisionInvalid("A chosen row does not belong to this request: load it again.")
         if self.decision == "approve" and not chosen:
             raise DecisionInvalid("No row is chosen. Tick the rows to remove, or refuse.")
@@ -63,6 +71,17 @@ class DecisionForm:
         if self.decision not in {"approve", "deny"}:
             raise DecisionInvalid("Press one of the two buttons: approve or refuse.")
         return chosen
+
+    def takes(self, group: RowGroup) -> bool:
+        """Tell whether a tile is ticked, by itself or with its kind."""
+        return str(group.first.id) in self.tiles or group.kind.value in self.kinds
+
+    def words(self, language: str) -> str:
+        """Return what the person is told beside the reason, in the language they wrote in."""
+        if not self.ready:
+            return self.statement
+        ready = ready_statement(self.reason, language)
+        return "\n\n".join(part for part in (ready, self.statement.strip()) if part)
 
 
 @dataclass(frozen=True)

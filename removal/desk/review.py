@@ -1,100 +1,125 @@
 """One request on one screen: the photo beside its matches, the decision, the clock, the history.
 
-Pictures come one by one, each in a frame of its own: a frame shows a placeholder until its button
-is pressed, which is a POST, noted in the audit log, and answered with the picture and `no-store`.
-So no picture travels unasked, revealing one leaves the half-filled decision as it is, and all of
-it works without script.
+Rows that hold one picture make one tile (`grouping`), each with photo and row side by side in a
+frame (`pictures`), and are decided once. A decision is proposed (`life.proposals`): it can be
+undone for a moment, and some need a second person, who sees on the same page what is proposed.
 """
 
-import base64
 import uuid
-from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from csp.decorators import csp_replace
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import AdminSite
-from django.core.exceptions import PermissionDenied
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from indexer.decode import DecoderUnavailable
-from removal import audit
-from removal.custody.secrets import SecretUnavailable
+from removal import audit, permissions
 from removal.desk import words
+from removal.desk.access import allowed, case_shown
+from removal.desk.acts import REVIEW, proposed_for
 from removal.desk.forms import DecisionForm, TalkForm
-from removal.life.deciding import STATEMENT_MAX, AlreadyDecided, DecisionInvalid, request_decide
+from removal.desk.grouping import RowGroup, rows_grouped
+from removal.desk.proposed import my_countdowns, proposal_told
+from removal.desk.tiles import kind_shown
+from removal.life import claims
+from removal.life.abuse import organization_flag
+from removal.life.caps import desk_settings, is_sensitive, sensitive_seen
+from removal.life.claims import ClaimedByOther
+from removal.life.deciding import STATEMENT_MAX, TIERS, AlreadyDecided, DecisionInvalid
 from removal.life.messages import MESSAGE_MAX, conversation_open
+from removal.life.proposals import (
+    ProposalRefused,
+    decision_propose,
+    proposal_settle,
+    proposal_undo,
+)
 from removal.life.questions import ANSWER_DAYS, QUESTIONS_MAX
-from removal.life.reveals import candidate_reveal, photo_reveal
-from removal.life.review import REASON_MAX, request_extend
+from removal.life.review import REASON_MAX
 from removal.lifecycle import OPEN
-from removal.models import Category, Kind, State, Verdict, today
-from removal.reasons import DENIAL_REASONS
-from removal.selectors import CandidateView, RequestGone, ReviewCase, review_case
+from removal.models import Category, Kind, Proposal, ProposalState, State, today
+from removal.reasons import DENIAL_REASONS, ready_statement
+from removal.selectors import RequestGone, ReviewCase
+from removal.selectors.proposals import Payload
+from removal.tasks import proposals_hint
 
-REVIEW: Final = "admin:removal_removalrequest_change"
-
-
-def _allowed(request: HttpRequest) -> None:
-    if not request.user.has_perm(words.PERMISSION):
-        raise PermissionDenied
-
-
-def case_shown(request: HttpRequest, request_id: uuid.UUID) -> ReviewCase:
-    """Open a request for whoever may; others are turned away."""
-    _allowed(request)
-    try:
-        return review_case(request_id=request_id, reviewer=request.user)  # type: ignore[arg-type]
-    except RequestGone as gone:
-        raise Http404(str(gone)) from None
+APART: Final = "apart"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def review(request: HttpRequest, request_id: uuid.UUID, site: AdminSite) -> HttpResponse:
-    """Show a request; take a decision about it."""
-    case = case_shown(request, request_id)
+    """Show a request; take a decision about it as a proposal."""
+    proposal_settle(request_id)
+    case = case_shown(request, request_id, changing=request.method == "POST")
     if request.method != "POST":
+        if organization_flag(request=case.request, domains=_own_domains(case)):
+            case = case_shown(request, request_id, changing=False)
         return page(request, case, DecisionForm(), site)
-    form = DecisionForm.read(request.POST, case.candidates)
+    form = DecisionForm.read(request.POST, _groups(request, case))
     try:
-        outcome = request_decide(
-            request_id=request_id,
-            reviewer=request.user,  # type: ignore[arg-type]
-            approve=form.approved(),
-            deny_reason=form.reason or None,
-            statement=form.statement,
-            tier=form.tier or None,
-            seen=form.seen,
-        )
+        proposal = _proposed(request, case, form)
     except DecisionInvalid as invalid:
         return page(request, case, form, site, fault=str(invalid), status=400)
+    except (ClaimedByOther, ProposalRefused) as refusal:
+        return page(request, case, form, site, fault=str(refusal), status=409)
     except (AlreadyDecided, RequestGone) as late:
         messages.error(request, str(late))
         return redirect(REVIEW, request_id)
-    messages.success(request, f"Recorded: {State(outcome).label.lower()}.")
+    proposals_hint()
+    if proposal.state == ProposalState.TAKEN:
+        case.request.refresh_from_db()
+        messages.success(request, f"Recorded: {State(case.request.outcome).label.lower()}.")
     return redirect(REVIEW, request_id)
+
+
+def _own_domains(case: ReviewCase) -> list[str]:
+    own = (row for row in case.candidates if row.kind != Kind.SIMILAR)
+    return [row.domain for row in own if row.domain]
 
 
 @require_http_methods(["POST"])
-def extend(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
-    """Extend the clock once, with a reason that the person is told."""
-    _allowed(request)
+def undo(request: HttpRequest, proposal_id: uuid.UUID, site: AdminSite) -> HttpResponse:
+    """Undo a proposal before it takes effect, and show it as it was, to be changed."""
+    reviewer = allowed(request, permissions.REVIEW)
+    request_id = proposed_for(proposal_id)
     try:
-        request_extend(
-            request_id=request_id,
-            reviewer=request.user,  # type: ignore[arg-type]
-            reason=request.POST.get("extension", ""),
-        )
+        payload = proposal_undo(proposal_id=proposal_id, reviewer=reviewer)
     except RequestGone as gone:
         raise Http404(str(gone)) from None
-    except DecisionInvalid as invalid:
-        messages.error(request, str(invalid))
-    else:
-        messages.success(request, "The clock has been extended, and the person is told why.")
-    return redirect(REVIEW, request_id)
+    except ProposalRefused as refusal:
+        messages.error(request, str(refusal))
+        return redirect(REVIEW, request_id)
+    messages.success(request, "Undone: nothing was decided. Here is what you had chosen.")
+    return page(request, case_shown(request, request_id), _as_it_was(payload), site)
+
+
+def _as_it_was(payload: Payload | None) -> DecisionForm:
+    if payload is None:
+        return DecisionForm()
+    return DecisionForm(
+        rows=frozenset(str(row) for row in payload.approve),
+        reason=payload.deny_reason or "",
+        statement=payload.statement,
+        tier=payload.tier or "",
+    )
+
+
+def _proposed(request: HttpRequest, case: ReviewCase, form: DecisionForm) -> Proposal:
+    reviewer: User = request.user  # type: ignore[assignment]  # case_shown saw to it
+    claims.claim_check(request_id=case.request.pk, reviewer=reviewer)
+    return decision_propose(
+        request_id=case.request.pk,
+        reviewer=reviewer,
+        approve=form.approved(),
+        deny_reason=form.reason or None,
+        statement=form.words(case.request.language),
+        tier=form.tier or None,
+        seen=form.seen,
+    )
 
 
 def page(
@@ -108,143 +133,127 @@ def page(
     status: int = 200,
 ) -> HttpResponse:
     """Show a request with the forms as they were sent."""
-    state = State(case.request.state)
+    reader: User = request.user  # type: ignore[assignment]  # case_shown saw to it
+    state, talk = State(case.request.state), talk or TalkForm()
+    told = proposal_told(case, reader)
+    groups = _groups(request, case)
     context = {
         **site.each_context(request),
-        "title": f"Request {str(case.request.pk)[:8]}",
-        "case": case,
-        "state": state,
-        "category": Category(case.request.category).label if case.request.category else "",
-        "outcome": _outcome(case),
-        "due": words.due_of(case.request.due_on, state),
-        "open": state in OPEN,
-        "decidable": state == State.IN_REVIEW and not case.deleted,
-        "extendable": state in OPEN
-        and case.request.extended_on is None
-        and case.request.appealed_on is None
-        and case.request.due_on > today(),
-        **_talk(case, state, request.user.pk),
-        "groups": [
-            _group(case, kind, form, talk or TalkForm()) for kind in Kind if _of_kind(case, kind)
+        **_facts(case, state),
+        **_standing(case, state, reader, proposed=told is not None and told.standing),
+        **_talk(case, state, reader),
+        **_looking(case, reader),
+        **_deciding(case, form),
+        "apart": APART in request.GET,
+        "gathered": any(len(group.rows) > 1 for group in groups),
+        "proposal": told,
+        "countdowns": my_countdowns(reader, but=case.request.pk),
+        "kinds": [
+            kind_shown(kind, [group for group in groups if group.kind == kind], case, form, talk)
+            for kind in Kind
+            if any(group.kind == kind for group in groups)
         ],
-        "progress": words.progress_words(case.progress, state),
         "form": form,
-        "talk": talk or TalkForm(),
+        "talk": talk,
         "fault": fault,
-        "reasons": DENIAL_REASONS.items(),
-        "tiers": words.TIER_WORDS.items(),
-        "statement_max": STATEMENT_MAX,
-        "reason_max": REASON_MAX,
-        "history": [(entry, words.ACT_WORDS.get(entry.act, entry.act)) for entry in case.history],
     }
     response = TemplateResponse(request, "unlist_admin/review.html", context, status=status)
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _talk(case: ReviewCase, state: State, reader: int | None) -> dict[str, Any]:
+def _facts(case: ReviewCase, state: State) -> dict[str, Any]:
+    """Return what the page says of the request to everybody who reads it."""
+    request = case.request
+    return {
+        "title": f"Request {str(request.pk)[:8]}",
+        "case": case,
+        "state": state,
+        "category": Category(request.category).label if request.category else "",
+        "outcome": State(request.outcome).label if request.outcome else "",
+        "due": words.due_of(request.due_on, state),
+        "here": reverse(REVIEW, args=[request.pk]),
+        "progress": words.progress_words(case.progress, state),
+        "reason_max": REASON_MAX,
+        "flags": [(flag, words.flag_words(flag)) for flag in case.flags],
+        "history": [(entry, words.ACT_WORDS.get(entry.act, entry.act)) for entry in case.history],
+    }
+
+
+def _groups(request: HttpRequest, case: ReviewCase) -> list[RowGroup]:
+    return rows_grouped(case.candidates, apart=APART in request.GET)
+
+
+def _standing(case: ReviewCase, state: State, reader: User, *, proposed: bool) -> dict[str, Any]:
+    """Return what can be done with the request now, by this reader."""
+    reviews = reader.has_perm(permissions.REVIEW)
+    held = claims.claim_of(case.request.pk)
+    elsewhere = held is not None and held.reviewer_id != reader.pk
+    waits = state == State.IN_REVIEW and not (case.deleted or proposed or case.request.held_on)
+    return {
+        "open": state in OPEN,
+        "reviews": reviews,
+        "claim": held,
+        "claimed_elsewhere": elsewhere,
+        "claimable": reviews and state in OPEN and held is None,
+        "decidable": waits and reviews and not elsewhere,
+        "extendable": reviews
+        and state in OPEN
+        and case.request.extended_on is None
+        and case.request.appealed_on is None
+        and case.request.due_on > today(),
+        "escalated": case.request.escalated_on is not None,
+        "escalatable": reviews and case.request.escalated_on is None and not case.deleted,
+        "claimed_here": held is not None and not elsewhere,
+    }
+
+
+def _looking(case: ReviewCase, reader: User) -> dict[str, Any]:
+    """Return what the page says about looking at pictures."""
+    wish = desk_settings(reader)
+    return {
+        "sensitive": is_sensitive(case.request),
+        "wish": wish,
+        "looks": sensitive_seen(reader) if is_sensitive(case.request) else 0,
+        "reveals": reader.has_perm(permissions.REVEAL),
+    }
+
+
+def _deciding(case: ReviewCase, form: DecisionForm) -> dict[str, Any]:
+    """Return the choices of the decision, each with its words."""
+    language = case.request.language
+    return {
+        "tiers": [
+            (tier, sentence, tier in TIERS, tier == form.tier)
+            for tier, sentence in words.TIER_WORDS.items()
+        ],
+        "tier_proposed": words.tier_proposed(case.request.category, TIERS),
+        "reasons": [
+            (code, sentence, ready_statement(code, language))
+            for code, sentence in DENIAL_REASONS.items()
+        ],
+        "ready_approval": ready_statement("", language),
+        "language": dict(settings.LANGUAGES).get(language, ""),
+        "statement_max": STATEMENT_MAX,
+    }
+
+
+def _talk(case: ReviewCase, state: State, reader: User) -> dict[str, Any]:
     """Return what the page says of the conversation, and what can be said now."""
     asked = [candidate for candidate in case.candidates if candidate.question]
-    similar = {candidate.id for candidate in _of_kind(case, Kind.SIMILAR)}
+    similar = {one.id for one in case.candidates if one.kind == Kind.SIMILAR}
     decided_by = [entry.actor for entry in case.history if entry.act == "decided"]
+    reviews = reader.has_perm(permissions.REVIEW)
     return {
-        "talking": not case.deleted and conversation_open(case.request),
-        "askable": state == State.IN_REVIEW and bool(similar - {row.id for row in asked}),
+        "talking": reviews and not case.deleted and conversation_open(case.request),
+        "askable": reviews
+        and state == State.IN_REVIEW
+        and bool(similar - {row.id for row in asked}),
         "asked": len(asked),
         "answered": sum(row.question.mine is not None for row in asked if row.question),
         "own_decision": case.request.appealed_on is not None
-        and audit.staff(reader or 0) in decided_by,
+        and audit.staff(reader.pk) in decided_by,
         "message_max": MESSAGE_MAX,
         "questions_max": QUESTIONS_MAX,
         "answer_days": ANSWER_DAYS,
     }
-
-
-def _of_kind(case: ReviewCase, kind: Kind) -> list[CandidateView]:
-    return [candidate for candidate in case.candidates if candidate.kind == kind]
-
-
-def _group(case: ReviewCase, kind: Kind, form: DecisionForm, talk: TalkForm) -> dict[str, Any]:
-    """Return the rows of one kind, each with its evidence in words and whether it is ticked."""
-    return {
-        "kind": kind.value,
-        "name": words.KIND_WORDS[kind],
-        "help": words.KIND_HELP[kind],
-        "ticked": kind.value in form.kinds,
-        "rows": [
-            {
-                "row": candidate,
-                "evidence": words.evidence_words(candidate.evidence),
-                "ticked": str(candidate.id) in form.rows,
-                "listed": candidate.verdict == Verdict.APPROVED,
-                "asked": str(candidate.id) in talk.asked,
-                "tile": _tile(candidate),
-            }
-            for candidate in _of_kind(case, kind)
-        ],
-    }
-
-
-def _outcome(case: ReviewCase) -> str:
-    return State(case.request.outcome).label if case.request.outcome else ""
-
-
-def _tile(candidate: CandidateView) -> str:
-    """Return the tile that the person was shown, for the page."""
-    question = candidate.question
-    return base64.b64encode(question.tile).decode() if question else ""
-
-
-BUSY = "Nothing can decode pictures at this moment. Load the page again in a minute."
-
-# --- pictures --------------------------------------------------------------------------------
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def photo(request: HttpRequest, photo_id: uuid.UUID) -> HttpResponse:
-    """A frame: a submitted photo, hidden until asked for."""
-    return _frame(
-        request,
-        lambda: photo_reveal(photo_id=photo_id, reviewer=request.user),  # type: ignore[arg-type]
-    )
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def candidate(request: HttpRequest, candidate_id: uuid.UUID) -> HttpResponse:
-    """A frame: the picture of a row, hidden until asked for."""
-    return _frame(
-        request,
-        lambda: candidate_reveal(candidate_id=candidate_id, reviewer=request.user),  # type: ignore[arg-type]
-    )
-
-
-def _frame(request: HttpRequest, reveal: Callable[[], bytes | None]) -> HttpResponse:
-    _allowed(request)
-    context: dict[str, str] = {}
-    if request.method == "POST":
-        context = _revealed(reveal)
-    response = TemplateResponse(request, "unlist_admin/picture.html", context)
-    response.headers["Cache-Control"] = "no-store"
-    return _framed_by_us(request, response)
-
-
-def _framed_by_us(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Let the review page, and no other site's, hold the answer in a frame."""
-    response.headers["X-Frame-Options"] = "SAMEORIGIN"
-    policed = csp_replace({"frame-ancestors": ["'self'"]})(lambda _: response)
-    return cast("HttpResponse", policed(request))
-
-
-def _revealed(reveal: Callable[[], bytes | None]) -> dict[str, str]:
-    try:
-        picture = reveal()
-    except (RequestGone, SecretUnavailable) as gone:
-        return {"missing": str(gone)}
-    except DecoderUnavailable:
-        return {"missing": BUSY}
-    if picture is None:
-        return {
-            "missing": "The dataset holds no picture for this row, or its file has changed since "
-            "it was indexed."
-        }
-    return {"picture": base64.b64encode(picture).decode()}

@@ -11,15 +11,16 @@ from functools import wraps
 from typing import Any, Final, TypeVar, cast
 
 from csp.decorators import csp_update
-from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 
-from removal.desk import words
-from removal.models import State
-from removal.selectors import queue
-from removal.selectors.queue import requests_written
+from removal.desk import dashboard, words
+from removal.desk.access import reviewer_of
+from removal.desk.two_steps import TwoStepSite
+from removal.permissions import REVIEW, SEE
+from removal.selectors.queue import queue
+from removal.selectors.queue_page import queue_counts
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -30,9 +31,6 @@ POLICY: Final = {
     "frame-src": ["'self'"],
 }
 FIRST: Final = 10
-WAITING: Final = (State.IN_REVIEW,)
-UNDERWAY: Final = (State.RECEIVED, State.SEARCHING)
-ASKED: Final = (State.NEEDS_INFO,)
 
 
 def _policed(view: View) -> View:
@@ -47,7 +45,7 @@ def _policed(view: View) -> View:
     return cast("View", csp_update(POLICY)(policed))
 
 
-class UnlistAdminSite(AdminSite):
+class UnlistAdminSite(TwoStepSite):
     """The admin, with the queue on its first page."""
 
     site_header = "Unlist for maintainers"
@@ -60,27 +58,20 @@ class UnlistAdminSite(AdminSite):
         """Give every page the admin's policy."""
         return _policed(super().admin_view(view, cacheable))
 
-    def login(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Show the login page under the admin's policy too."""
-        return _policed(super().login)(request, extra_context)
+    def open_view(self, view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        """Give the pages of the sign-in the admin's policy too."""
+        return _policed(super().open_view(view))
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
-        """Open with the most urgent requests."""
-        context: dict[str, Any] = {}
-        if request.user.has_perm(words.PERMISSION):
-            waiting = queue(states=WAITING)
-            context = {
-                "waiting": len(waiting),
-                "overdue": sum(item.days_left < 0 for item in waiting),
-                "underway": len(queue(states=UNDERWAY)),
-                "asked": len(queue(states=ASKED)),
-                "written": requests_written(),
-                "first": [
-                    (item, words.due_of(item.due_on, item.state)) for item in waiting[:FIRST]
-                ],
+        """Open with the most urgent requests, and how the work stands."""
+        context: dict[str, Any] = {"panels": dashboard.panels(request)}
+        if request.user.has_perm(REVIEW) or request.user.has_perm(SEE):
+            waiting = queue(first=FIRST)
+            context |= {
+                "counts": queue_counts(reviewer_of(request)),
+                "first": [(item, words.due_of(item.due_on, item.state)) for item in waiting],
+                "may_review": request.user.has_perm(REVIEW),
             }
         return super().index(request, {**context, **(extra_context or {})})

@@ -10,8 +10,12 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
 from indexer.decode import DecoderUnavailable
+from removal.desk.access import case_shown
+from removal.desk.acts import REVIEW
 from removal.desk.forms import DecisionForm, TalkForm
-from removal.desk.review import BUSY, REVIEW, case_shown, page
+from removal.desk.pictures import BUSY
+from removal.desk.review import page
+from removal.life.claims import ClaimedByOther, claim_check
 from removal.life.messages import ConversationInvalid, message_send
 from removal.life.questions import question_put
 from removal.lifecycle import TransitionRefused
@@ -68,12 +72,13 @@ def _said(
     """Say it and go back to the request; or show what is wrong, with the words as they were."""
     case = case_shown(request, request_id)
     try:
+        claim_check(request_id=request_id, reviewer=request.user)  # type: ignore[arg-type]
         say()
     except RequestGone as gone:
         raise Http404(str(gone)) from None
     except ConversationInvalid as invalid:
         return page(request, case, DecisionForm(), site, talk=form, fault=str(invalid), status=400)
-    except TransitionRefused as refusal:
+    except (ClaimedByOther, TransitionRefused) as refusal:
         return page(request, case, DecisionForm(), site, talk=form, fault=str(refusal), status=409)
     except DecoderUnavailable:
         return page(request, case, DecisionForm(), site, talk=form, fault=BUSY, status=503)

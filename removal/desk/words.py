@@ -1,12 +1,13 @@
 """What the maintainers' pages say, in words: how urgent a request is, what speaks for a row."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
+from removal.life import abuse
 from removal.lifecycle import OPEN
-from removal.models import State, today
+from removal.models import Flag, State, today
 from removal.selectors.progress import Reason, SearchProgress
 from removal.templatetags.unlist_text import day
 
@@ -31,6 +32,20 @@ TIER_WORDS: Final[Mapping[str, str]] = {
         "Exact, public: the full keys of the rows are published. Whoever holds a copy of the "
         "dataset can see which rows asked to go."
     ),
+    "masked": (
+        "Masked, public: only the beginnings of keys are published, so that innocent rows go too "
+        "and nobody can tell which one asked."
+    ),
+    "partner": (
+        "Partner: nothing is published. Partners who agreed to apply it get keys that they alone "
+        "can use; whoever else holds the dataset keeps the rows."
+    ),
+}
+"""Each tier with its consequence in one sentence."""
+_TIER_PROPOSED: Final[Mapping[str, tuple[str, str]]] = {
+    "intimate": ("partner", "An intimate picture must not be pointed at in public."),
+    "child": ("partner", "A picture of a child must not be pointed at in public."),
+    "medical": ("partner", "A medical picture must not be pointed at in public."),
 }
 ACT_WORDS: Final[Mapping[str, str]] = {
     "submitted": "Request sent",
@@ -55,6 +70,17 @@ ACT_WORDS: Final[Mapping[str, str]] = {
     "withdrawn": "Taken back by the person",
     "photo_revealed": "A photo was shown",
     "row_revealed": "The picture of a row was shown",
+    "proposed": "A decision was proposed",
+    "proposal_confirmed": "The second person confirmed it",
+    "proposal_refused": "The second person refused it",
+    "proposal_undone": "Undone before it took effect",
+    "proposal_stale": "Ended without effect, as the request had changed",
+    "escalated": "Escalated",
+    "hold_ended": "The legal hold was ended",
+    "escalation_returned": "Given back to the reviewers",
+    "case_opened": "Opened and read",
+    "flagged": "A sign of abuse was noted",
+    "flags_seen": "The signs of abuse were weighed",
 }
 
 _HELD_UP: Final[Mapping[Reason, str]] = {
@@ -118,31 +144,20 @@ def _groups(number: int) -> str:
     return "1 group" if number == 1 else f"{number} groups"
 
 
-_ADDRESS_WORDS: Final[Mapping[str, str]] = {
-    "given": "stored under the web address that the person gave",
-    "followed": "stored under the web address of another row of this request",
-}
+def tier_proposed(category: str, choosable: Collection[str]) -> str:
+    """Say which tier fits a category; nothing is chosen for the maintainer."""
+    tier, why = _TIER_PROPOSED.get(
+        category, ("exact", "The category names nothing that a public list would give away.")
+    )
+    sentence = f"Proposed by its category: {tier}. {why}"
+    if tier in choosable:
+        return sentence
+    return (
+        f"{sentence} This version cannot list rows as {tier} yet: to approve now means the public "
+        "list. Where that would harm the person, extend the clock or ask them first."
+    )
 
 
-def evidence_words(evidence: Mapping[str, Any]) -> list[str]:
-    """Say what speaks for a row, the strongest first; a signal that is absent is left out."""
-    words = []
-    if evidence.get("digest"):
-        words.append("same file")
-    if address := evidence.get("address"):
-        words.append(_ADDRESS_WORDS[address])
-    if evidence.get("pdq") is not None:
-        words.append(f"PDQ {evidence['pdq']} of 256 bits differ")
-    if evidence.get("phash") is not None:
-        words.append(f"pHash {evidence['phash']} of 64 bits differ")
-    if evidence.get("cosine") is not None:
-        words.append(f"cosine {evidence['cosine']:.2f}")
-    if evidence.get("inliers") is not None:
-        words.append(f"{evidence['inliers']} matching points")
-    if evidence.get("agreement") is not None:
-        words.append(f"{evidence['agreement']:.0%} of the common area looks the same")
-    if evidence.get("mirrored"):
-        words.append("mirrored")
-    if evidence.get("basis") == "fingerprints":
-        words.append("pictures not compared")
-    return words
+def flag_words(flag: Flag) -> str:
+    """Say what a sign of abuse is, with its numbers."""
+    return abuse.flag_words(flag.code, flag.detail)

@@ -23,6 +23,7 @@ from removal.lifecycle import TransitionRefused, step_taken, unless_due
 from removal.models import Candidate, Kind, Purpose, RemovalRequest, State, Verdict, today
 from removal.reasons import DENIAL_REASONS
 from removal.selectors.desk import case_key_held, request_found
+from removal.selectors.firsts import first_told
 from removal.selectors.subject import ApprovedRow, row_approved
 from removal.signals import rows_approved
 
@@ -31,14 +32,18 @@ STATEMENT_MAX: Final = 4000
 
 
 class AlreadyDecided(Exception):
-    """Someone decided, or the subject withdrew, in the meantime."""
+    """Someone decided, or the subject withdrew, in the meantime.
 
-    def __init__(self, sentence: str = "") -> None:
-        super().__init__(
-            sentence
-            or "This request is not waiting for a decision any more: somebody decided it or the "
-            "subject withdrew it. Load it again to see."
+    Attributes:
+        first: who came first and with what, in words; empty where the log does not say.
+    """
+
+    def __init__(self, sentence: str = "", *, first: str = "") -> None:
+        self.first = first
+        told = sentence or (
+            "This request is not waiting for a decision any more. Load it again to see."
         )
+        super().__init__(f"{told} {first}".rstrip())
 
 
 class RequestChanged(AlreadyDecided):
@@ -56,16 +61,18 @@ class DecisionInvalid(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Decision:
-    """A decision that was found consistent.
+class Decision:
+    """A decision that was found consistent with its request, as it stood.
 
     Attributes:
+        request: what it is about.
         outcome: the state it gives.
         listed: rows that an earlier decision approved.
         approved: the rows that are approved now, those not among them.
         reason, statement, tier: as the reviewer gave them.
     """
 
+    request: RemovalRequest
     outcome: State
     listed: frozenset[uuid.UUID]
     approved: tuple[tuple[Candidate, FoundRow], ...]
@@ -93,7 +100,7 @@ def request_decide(
     Args:
         request_id: which.
         reviewer: who decides.
-        approve: ids of the candidates to remove; those listed already need not be named.
+        approve: the candidates to remove; those listed already need not be named.
         deny_reason: a key of `DENIAL_REASONS`, when rows stay.
         statement: words to the subject, sealed; may be empty.
         tier: how newly approved rows are listed; no default.
@@ -105,42 +112,78 @@ def request_decide(
         DecisionInvalid: a sentence says what to mend.
         RequestGone: there is no such request, or its case was deleted.
     """
+    words = {"deny_reason": deny_reason, "tier": tier}
+    decision = decision_check(
+        request_id=request_id, approve=approve, statement=statement, seen=seen, **words
+    )
+    return decision_take(decision, reviewer=reviewer)
+
+
+def decision_check(
+    *,
+    request_id: uuid.UUID,
+    approve: Collection[uuid.UUID],
+    deny_reason: str | None,
+    statement: str,
+    tier: str | None,
+    seen: int | None = None,
+) -> Decision:
+    """Return the decision that these words make, and change nothing; errors as of deciding.
+
+    No row of what is escalated can be approved; while it is held, it is not decided at all.
+    """
     request = request_found(request_id)
     if request.state != State.IN_REVIEW:
-        raise AlreadyDecided
+        raise already_decided(request)
     if seen not in {None, request.state_seq}:
         raise RequestChanged
+    _escalation_check(request, approve)
     case = case_key_held(request)
     words = {"reason": deny_reason or "", "statement": statement.strip(), "tier": tier or ""}
     try:
-        decision = _decision(request, set(approve), case=case, **words)
-        return _decided(request, reviewer, decision)
-    except TransitionRefused:
-        raise AlreadyDecided from None
+        return _decision(request, set(approve), case=case, **words)
     except DecisionInvalid:
         # What a colleague approved in the same moment can make this one contradict itself.
-        if request_found(request_id).state_seq != request.state_seq:
-            raise AlreadyDecided from None
+        fresh = request_found(request_id)
+        if fresh.state_seq != request.state_seq:
+            raise already_decided(fresh) from None
         raise
 
 
-def _decided(request: RemovalRequest, reviewer: User, decision: _Decision) -> str:
+def decision_take(decision: Decision, *, reviewer: User, confirmed_by: User | None = None) -> str:
+    """Have a decision take effect, and return the new state of its request.
+
+    Raises:
+        AlreadyDecided: the request is not any more as the decision was checked against.
+    """
+    try:
+        return _decided(decision, reviewer, confirmed_by)
+    except TransitionRefused:
+        raise already_decided(request_found(decision.request.pk)) from None
+
+
+def already_decided(request: RemovalRequest) -> AlreadyDecided:
+    """Return the refusal of who came second, which says who came first."""
+    return AlreadyDecided(first=first_told(request))
+
+
+def _decided(decision: Decision, reviewer: User, confirmed_by: User | None) -> str:
     """Take the step from exactly the state that was read, and close what has nothing new."""
-    actor, numbers = audit.staff(reviewer.pk), request.released_in
-    detail = {
-        "reason": decision.reason or None,
-        "tier": decision.tier or None,
-        "approved": len(decision.approved),
-        **({"listed_before": len(decision.listed)} if decision.listed else {}),
-    }
+    request, actor = decision.request, audit.staff(reviewer.pk)
+    numbers = request.released_in
     with transaction.atomic():
         with step_taken(
             request.pk,
             "decided",
             decision.outcome,
             actor=actor,
-            detail=detail,
-            where={"state_seq": request.state_seq, "released_in": numbers},
+            detail=_detail(decision, confirmed_by),
+            where={
+                "state_seq": request.state_seq,
+                "released_in": numbers,
+                "escalated_on": request.escalated_on,
+                "held_on__isnull": True,
+            },
             changes=_changes(request, decision),
         ):
             _verdicts_set(request.pk, decision)
@@ -157,6 +200,28 @@ def _decided(request: RemovalRequest, reviewer: User, decision: _Decision) -> st
             return State.RELEASED.value
 
 
+def _detail(decision: Decision, confirmed_by: User | None) -> dict[str, object]:
+    """Return what the audit log says of a decision, beside who took it."""
+    return {
+        "reason": decision.reason or None,
+        "tier": decision.tier or None,
+        "approved": len(decision.approved),
+        **({"listed_before": len(decision.listed)} if decision.listed else {}),
+        **({"confirmed_by": audit.staff(confirmed_by.pk)} if confirmed_by else {}),
+    }
+
+
+def _escalation_check(request: RemovalRequest, approve: Collection[uuid.UUID]) -> None:
+    if request.held_on is not None:
+        raise DecisionInvalid(
+            "A legal hold lies on this request: nothing is decided before it ends."
+        )
+    if request.escalated_on is not None and approve:
+        raise DecisionInvalid(
+            "This request was escalated, so no row of it may be listed: refuse it or give it back."
+        )
+
+
 def _decision(
     request: RemovalRequest,
     chosen: set[uuid.UUID],
@@ -165,7 +230,7 @@ def _decision(
     reason: str,
     statement: str,
     tier: str,
-) -> _Decision:
+) -> Decision:
     candidates = {candidate.pk: candidate for candidate in request.candidates.all()}
     if not chosen <= candidates.keys():
         raise DecisionInvalid("A chosen row does not belong to this request: load it again.")
@@ -180,7 +245,7 @@ def _decision(
     for _, row in approved:
         _nameable_check(row)
     kept = tier if new else request.tier
-    return _Decision(outcome, frozenset(listed), approved, reason, statement, kept)
+    return Decision(request, outcome, frozenset(listed), approved, reason, statement, kept)
 
 
 def _outcome(candidates: dict[uuid.UUID, Candidate], chosen: set[uuid.UUID]) -> State:
@@ -209,7 +274,7 @@ def _nameable_check(row: FoundRow) -> None:
         )
 
 
-def _changes(request: RemovalRequest, decision: _Decision) -> dict[str, object]:
+def _changes(request: RemovalRequest, decision: Decision) -> dict[str, object]:
     """Return the fields that a decision sets."""
     day = today()
     words = decision.statement.encode()
@@ -225,7 +290,7 @@ def _changes(request: RemovalRequest, decision: _Decision) -> dict[str, object]:
     }
 
 
-def _verdicts_set(request_id: uuid.UUID, decision: _Decision) -> None:
+def _verdicts_set(request_id: uuid.UUID, decision: Decision) -> None:
     new = [candidate.pk for candidate, _ in decision.approved]
     candidates = Candidate.objects.filter(request_id=request_id)
     candidates.filter(pk__in=new).update(verdict=Verdict.APPROVED)

@@ -3,6 +3,9 @@
 Every function is idempotent: one that dies halfway is completed by the next call. Keys whose files
 a rotation renewed meanwhile are destroyed after the commit that forgets them, so that no wrap
 slips through. When something is due is said in `retention`.
+
+A request under a legal hold keeps what it has: each function takes the request's row where no hold
+lies on it, before a key is destroyed, so that a hold comes wholly before that or finds it gone.
 """
 
 import datetime as dt
@@ -17,8 +20,11 @@ from removal import audit
 from removal.custody import blobs, shred
 from removal.models import (
     Candidate,
+    Claim,
+    Flag,
     Message,
     Photo,
+    Proposal,
     Purpose,
     Question,
     Recipient,
@@ -35,11 +41,23 @@ PURGING: Final = dt.date(1970, 1, 1)
 _PHOTO_KEYS: Final = (Purpose.PHOTO, Purpose.PRINT)
 
 
+class RequestHeld(Exception):
+    """A legal hold lies on the request: nothing of it is destroyed before the hold has ended."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A legal hold lies on this request, so nothing of it is erased. Once the escalation "
+            "role has ended the hold, erase it again."
+        )
+
+
 def photos_destroy(request_id: uuid.UUID) -> bool:
     """Destroy photos and fingerprints of a request; tell whether any were left."""
-    shred.keys_destroy(_shreds(_wraps(request_id, _PHOTO_KEYS)))
     day = today()
     with transaction.atomic():
+        if not _unheld(request_id):
+            return False
+        shred.keys_destroy(_shreds(_wraps(request_id, _PHOTO_KEYS)))
         taken = RemovalRequest.objects.filter(pk=request_id, photos_deleted_on__isnull=True).update(
             photos_deleted_on=day, links_sealed=b""
         )
@@ -72,8 +90,8 @@ def case_destroy(request_id: uuid.UUID, *, where: Q | None = None) -> bool:
         where: what must (still) hold of the request, else nothing is destroyed.
     """
     with transaction.atomic():
-        held = RemovalRequest.objects.filter(where or Q(), pk=request_id)
-        taken = held.filter(case_deleted_on__isnull=True).update(
+        free = RemovalRequest.objects.filter(where or Q(), pk=request_id, held_on__isnull=True)
+        taken = free.filter(case_deleted_on__isnull=True).update(
             case_deleted_on=today(), **_EMPTIED
         )
         if not taken:
@@ -82,7 +100,7 @@ def case_destroy(request_id: uuid.UUID, *, where: Q | None = None) -> bool:
         shred.keys_destroy(_shreds(_wraps(request_id, (Purpose.CASE,))))
         request = RemovalRequest.objects.get(pk=request_id)
         _wraps_forget(_wraps(request_id, (Purpose.CASE,)))
-        for model in (Question, Message, Candidate, SearchUnit, Photo):
+        for model in (Question, Message, Candidate, SearchUnit, Photo, Proposal, Flag, Claim):
             model.objects.filter(request_id=request_id).delete()
         audit.audit_append(act="case_destroyed", actor=audit.RETENTION, tag=_tag_left(request))
     return True
@@ -91,6 +109,7 @@ def case_destroy(request_id: uuid.UUID, *, where: Q | None = None) -> bool:
 # What a tombstone says no more: docs/privacy.md "Clocks" names what it still says.
 _EMPTIED: Final = {
     "category": "",
+    "language": "",
     "tier": "",
     "encoders": [],
     "link_count": 0,
@@ -103,15 +122,16 @@ _EMPTIED: Final = {
     "searched_on": None,
     "appealed_on": None,
     "answer_due_on": None,
+    "escalated_on": None,
 }
 
 
 def request_purge(request_id: uuid.UUID, *, act: str, actor: str) -> bool:
     """Destroy every trace of a request but its audit entries, which then name nobody."""
     request = RemovalRequest.objects.filter(pk=request_id).first()
-    if request is None:
+    free = RemovalRequest.objects.filter(pk=request_id, held_on__isnull=True)
+    if request is None or not free.update(closed_on=PURGING):
         return False
-    RemovalRequest.objects.filter(pk=request_id).update(closed_on=PURGING)
     names = list(request.photos.values_list("blob", flat=True))
     tag, every = _tag_left(request), _wraps(request_id, tuple(Purpose))
     sessions = SubjectSession.objects.filter(request_id=request_id)
@@ -128,7 +148,13 @@ def request_purge(request_id: uuid.UUID, *, act: str, actor: str) -> bool:
 
 
 def request_erase(request_id: uuid.UUID) -> bool:
-    """Erase a request at its subject's own wish, tombstone included."""
+    """Erase a request at its subject's own wish, tombstone included; tell whether there was one.
+
+    Raises:
+        RequestHeld: a legal hold lies on it.
+    """
+    if RemovalRequest.objects.filter(pk=request_id, held_on__isnull=False).exists():
+        raise RequestHeld
     return request_purge(request_id, act="erased", actor=audit.SUBJECT)
 
 
@@ -151,6 +177,12 @@ def sessions_forget(sessions: QuerySet[SubjectSession]) -> int:
     shred.keys_destroy(names)
     SubjectSession.objects.filter(shred__in=names).delete()
     return len(names)
+
+
+def _unheld(request_id: uuid.UUID) -> bool:
+    """Lock the request's row; tell whether it is there and no hold lies on it."""
+    free = RemovalRequest.objects.filter(pk=request_id, held_on__isnull=True)
+    return free.select_for_update().first() is not None
 
 
 def _wraps_forget(wraps: QuerySet[Wrap]) -> None:

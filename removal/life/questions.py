@@ -106,7 +106,7 @@ def requests_expire() -> int:
 
     Nothing else ever expires: a backlog of ours ends no request.
     """
-    late = {"state": State.NEEDS_INFO, "answer_due_on__lt": today()}
+    late = {"state": State.NEEDS_INFO, "answer_due_on__lt": today(), "held_on__isnull": True}
     due = RemovalRequest.objects.filter(**late).order_by("answer_due_on", "pk")
     return sum(_expired(request_id) for request_id in due.values_list("pk", flat=True))
 
@@ -120,7 +120,7 @@ def _expired(request_id: uuid.UUID) -> bool:
             "expired",
             State.EXPIRED,
             actor=audit.RETENTION,
-            where={"answer_due_on__lt": day},
+            where={"answer_due_on__lt": day, "held_on__isnull": True},
             changes={
                 "outcome": outcome_kept(State.EXPIRED),
                 "closed_on": day,

@@ -3,7 +3,8 @@
 Photo and fingerprints go 14 days after the decision (or the decided appeal), at once when the
 subject withdraws or asks for it, and after 120 days whatever happens; the case 90 days after
 closing; the tombstone after 12 months. (The numbers are settings.) Every step is idempotent: a run
-that dies is completed by the next.
+that dies is completed by the next. What a legal hold lies on is never due: it goes once the hold
+has ended, by the same clock.
 """
 
 import datetime as dt
@@ -165,7 +166,8 @@ def _search_given_up(request_id: uuid.UUID) -> bool:
 
 
 def _due(*conditions: Q, **more: object) -> list[uuid.UUID]:
-    requests: QuerySet[RemovalRequest] = RemovalRequest.objects.filter(*conditions, **more)
+    unheld: QuerySet[RemovalRequest] = RemovalRequest.objects.filter(held_on__isnull=True)
+    requests = unheld.filter(*conditions, **more)
     return list(requests.order_by("received_on").values_list("pk", flat=True))
 
 

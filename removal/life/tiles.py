@@ -24,8 +24,19 @@ def tile_made(picture: bytes) -> bytes:
         ImageRefused: the bytes are no picture that can be decoded.
     """
     image, size = decode_sized(picture, side=_DECODED_SIDE)
-    bound = max(1, min(TILE_SIDE, max(size) // _SHARE))
-    image.thumbnail((bound, bound), Image.Resampling.BOX)
     out = io.BytesIO()
-    image.save(out, "PNG", optimize=True)
+    tile_of(image, size).save(out, "PNG", optimize=True)
     return out.getvalue()
+
+
+def tile_of(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return the tile of a picture.
+
+    Args:
+        image: the picture, perhaps decoded at a part of its size.
+        size: its width and height in full.
+    """
+    bound = max(1, min(TILE_SIDE, max(size) // _SHARE))
+    tile = image.copy()
+    tile.thumbnail((bound, bound), Image.Resampling.BOX)
+    return tile

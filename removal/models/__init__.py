@@ -9,26 +9,55 @@ from removal.models.house import AuditEntry, AuditTip, RetentionRun, SpentTicket
 from removal.models.keys import DataKey, SubjectSession, Wrap
 from removal.models.requests import Photo, RemovalRequest
 from removal.models.search import Candidate, SearchUnit
-from removal.models.terms import Author, Category, Kind, Purpose, Recipient, State, Verdict, today
+from removal.models.staff import (
+    PROPOSAL_OPEN,
+    Claim,
+    DeskSettings,
+    Flag,
+    Proposal,
+    SavedView,
+    StaffLock,
+)
+from removal.models.terms import (
+    Author,
+    Category,
+    Kind,
+    ProposalKind,
+    ProposalState,
+    Purpose,
+    Recipient,
+    State,
+    Verdict,
+    today,
+)
 from removal.models.words import Message, Question
 
 __all__ = [
+    "PROPOSAL_OPEN",
     "AuditEntry",
     "AuditTip",
     "Author",
     "Candidate",
     "Category",
+    "Claim",
     "DataKey",
+    "DeskSettings",
+    "Flag",
     "Kind",
     "Message",
     "Photo",
+    "Proposal",
+    "ProposalKind",
+    "ProposalState",
     "Purpose",
     "Question",
     "Recipient",
     "RemovalRequest",
     "RetentionRun",
+    "SavedView",
     "SearchUnit",
     "SpentTicket",
+    "StaffLock",
     "State",
     "SubjectSession",
     "Verdict",

@@ -23,7 +23,16 @@ class AuditEntry(models.Model):
         """Entries stand in the order of the chain."""
 
         ordering: ClassVar[list[str]] = ["seq"]
+        permissions: ClassVar[tuple[tuple[str, str], ...]] = (
+            ("export_auditentry", "Can export and verify the audit log"),
+        )
         verbose_name_plural = "audit entries"
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["act", "seq"]),
+            models.Index(fields=["actor", "seq"]),
+            models.Index(fields=["subject", "seq"]),
+            models.Index(fields=["day", "seq"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.seq} {self.act}"
@@ -43,6 +52,13 @@ class RetentionRun(models.Model):
     """When retention last ran to its end: one row, so that `doctor` can alarm."""
 
     ran_at = models.DateTimeField()
+
+    class Meta:
+        """The pages on health need a right of their own: they show no request."""
+
+        permissions: ClassVar[tuple[tuple[str, str], ...]] = (
+            ("see_health", "Can see how the service and its workers are"),
+        )
 
     def __str__(self) -> str:
         return str(self.ran_at)

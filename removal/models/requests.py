@@ -14,6 +14,8 @@ class RemovalRequest(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     state = models.CharField(max_length=16, choices=State, default=State.RECEIVED)
     category = models.CharField(max_length=16, choices=Category, blank=True)
+    language = models.CharField(max_length=8, blank=True)
+    """Code of the language that the request was sent in, so that it is answered in it."""
 
     receipt_tag = models.BinaryField(max_length=32, unique=True)
     pepper = models.CharField(max_length=16, blank=True)
@@ -35,6 +37,10 @@ class RemovalRequest(models.Model):
     photos_delete_on = models.DateField()
     photos_deleted_on = models.DateField(null=True, blank=True)
     case_deleted_on = models.DateField(null=True, blank=True)
+    escalated_on = models.DateField(null=True, blank=True)
+    """Since when only the escalation role sees it."""
+    held_on = models.DateField(null=True, blank=True)
+    """Since when a legal hold lies on it: retention leaves photo and case alone meanwhile."""
 
     outcome = models.CharField(max_length=16, blank=True)
     """State that the decision gave; it stays when the request is released later."""
@@ -66,8 +72,23 @@ class RemovalRequest(models.Model):
     attempts = models.PositiveIntegerField(default=0)
 
     class Meta:
-        """Indexed by what the queue and retention ask for."""
+        """Indexed by what the queue and retention ask for; nobody is refused without a reason.
 
+        Who reviews has Django's own `change_removalrequest`, who reads its `view_removalrequest`:
+        `removal.permissions` says which role has what.
+        """
+
+        permissions: ClassVar[tuple[tuple[str, str], ...]] = (
+            ("decide_request", "Can decide alone what one person may, and confirm as the second"),
+            ("reveal_picture", "Can have pictures shown"),
+            ("see_escalated", "Can see the requests that were escalated, and end their hold"),
+        )
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=~models.Q(state__in=[State.DENIED, State.NO_MATCH], reason=""),
+                name="refused_with_a_reason",
+            ),
+        ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["state", "due_on"]),
             models.Index(fields=["photos_delete_on"]),

@@ -91,8 +91,11 @@ class Candidate(models.Model):
     row_sealed = models.BinaryField()
 
     class Meta:
-        """A row is a candidate once."""
+        """A row is a candidate once; a request's kinds are asked for without reading its rows."""
 
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["request", "kind", "verdict"], name="candidate_kinds"),
+        ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["request", "row_tag"], name="one_candidate_per_row"),
         ]

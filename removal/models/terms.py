@@ -66,6 +66,25 @@ class Verdict(models.TextChoices):
     DENIED = "denied", "Denied"
 
 
+class ProposalKind(models.TextChoices):
+    """What a proposal would do."""
+
+    DECISION = "decision", "Decide a request"
+    WITHDRAWAL = "withdrawal", "Take rows off the list"
+    SWEEP = "sweep", "List rows of a kind"
+
+
+class ProposalState(models.TextChoices):
+    """Where a proposal stands: two ways to wait, four ways to end."""
+
+    WAITING = "waiting", "Waits for the second person"
+    COUNTING = "counting", "Can be undone"
+    TAKEN = "taken", "Took effect"
+    UNDONE = "undone", "Undone"
+    REFUSED = "refused", "Refused by the second person"
+    STALE = "stale", "The request changed meanwhile"
+
+
 class Author(models.TextChoices):
     """Who wrote a message."""
 

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
-from catalog.mending import group_mark_mended
+from catalog.marking import group_mark_mended
 from catalog.models import Group
 from removal.models import SearchUnit, State, today
 from removal.search.groupsearch import units_search

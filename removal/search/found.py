@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
+from indexer.placement import Placement
 from removal.custody.content import FoundRow, Region
 from removal.models import Kind
 from removal.search.candidates import EvidenceOpened, Found
@@ -41,12 +42,14 @@ class _Held:
         queries: which found it.
         address: how its address does, if it does.
         regions: of the photos that it is a copy of, the part that it covers, where that is known.
+        placements: of the photos that it was laid over, how it lies there.
     """
 
     match: "Match"
     queries: set[int]
     address: Address | None
     regions: dict[int, Region | None] = field(default_factory=dict)
+    placements: dict[int, Placement] = field(default_factory=dict)
 
     def joined(self, other: "_Held") -> "_Held":
         """Return what both say of one row."""
@@ -58,6 +61,7 @@ class _Held:
             self.queries | other.queries,
             self.address or other.address,
             self.regions | other.regions,
+            self.placements | other.placements,
         )
 
     @property
@@ -86,7 +90,8 @@ def rows_held(evidence: EvidenceOpened, searcher: Searcher) -> Held:
             copied = query > 0 and match.kind != "similar"
             regions = {query: WHOLE if match.evidence.digest else match.evidence.box}
             address: Address | None = "given" if query < 0 else None
-            new = _Held(match, {query}, address, regions if copied else {})
+            placements = {query: match.placement} if match.placement else {}
+            new = _Held(match, {query}, address, regions if copied else {}, placements)
             row = _row(match)
             held[row] = held[row].joined(new) if row in held else new
     return held
@@ -171,4 +176,5 @@ def _found_row(held: _Held) -> FoundRow:
         evidence={**evidence, "address": held.address},
         photos=tuple(sorted(query for query in held.queries if query > 0)),
         regions=dict(sorted(held.regions.items())),
+        placements=dict(sorted(held.placements.items())),
     )

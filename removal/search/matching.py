@@ -22,6 +22,7 @@ from removal.custody import content
 from removal.custody.sealing import NotReadable, Place, publics_of, seal_to
 from removal.custody.shred import KeyShredded
 from removal.life import retention
+from removal.life.abuse import flags_raise
 from removal.life.destroying import worker_keys_destroy
 from removal.lifecycle import TransitionRefused, step_taken, unless_due
 from removal.models import (
@@ -76,7 +77,7 @@ def work_waiting() -> Waiting:
     return Waiting(
         tuple(to_fingerprint().order_by(*oldest).values_list("pk", flat=True)),
         tuple(groups_waiting()),
-        tuple(_to_conclude().order_by(*oldest).values_list("pk", flat=True)),
+        tuple(to_conclude().order_by(*oldest).values_list("pk", flat=True)),
     )
 
 
@@ -100,7 +101,7 @@ def request_conclude(request_id: str | uuid.UUID, *, searcher: Searcher | None =
     that every group has, the pictures of the best rows are to be verified: units are made for
     that, and the conclusion waits for them.
     """
-    request = _to_conclude().filter(pk=request_id).first()
+    request = to_conclude().filter(pk=request_id).first()
     if request is None:
         return False
     searcher = searcher or CatalogSearcher()
@@ -119,11 +120,11 @@ def request_conclude(request_id: str | uuid.UUID, *, searcher: Searcher | None =
 
 def requests_answered(request_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
     """Return those of the requests that every group has answered."""
-    answered = set(_to_conclude().filter(pk__in=request_ids).values_list("pk", flat=True))
+    answered = set(to_conclude().filter(pk__in=request_ids).values_list("pk", flat=True))
     return [name for name in dict.fromkeys(request_ids) if name in answered]
 
 
-def _to_conclude() -> QuerySet[RemovalRequest]:
+def to_conclude() -> QuerySet[RemovalRequest]:
     """Return the requests of which no group that is still there is unanswered."""
     units = SearchUnit.objects.filter(request=OuterRef("pk"))
     open_units = units.filter(group__isnull=False).exclude(state=SearchUnit.State.DONE)
@@ -222,3 +223,4 @@ def _concluded(request: RemovalRequest, found: list[Found]) -> None:
         Candidate.objects.bulk_create(candidates)
         SearchUnit.objects.filter(request=request).update(hits_sealed=b"", rows_sealed=b"")
         Photo.objects.filter(request=request).update(probe_sealed=b"")
+        flags_raise(request, [(kind, row.evidence) for kind, row in found])

@@ -8,8 +8,8 @@ from removal.selectors.desk import (
     RequestGone,
     ReviewCase,
     review_case,
-    review_photo,
 )
+from removal.selectors.desk_photos import review_photo
 from removal.selectors.queue import QueueItem, queue
 from removal.selectors.status import request_status
 from removal.selectors.subject import (

@@ -1,7 +1,7 @@
 """What the maintainers' side reads of one request: all that it takes to decide.
 
 Rows and words are opened with the reviewers' private key, which only the staff role holds.
-Pictures are shown through `reveals.photo_reveal` and `candidate_reveal`, which note it.
+Pictures are shown through `life.reveals`, which notes it.
 """
 
 import datetime as dt
@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.contrib.auth.models import User
-from django.db.models import Count
 
-from indexer.decode import decode, thumbnail
 from removal.audit import subject_tag
-from removal.custody import blobs, content
-from removal.custody.content import Content, FoundRow, row_opened
+from removal.custody import content
+from removal.custody.content import Content, FoundRow, Region, row_opened
 from removal.custody.sealing import NotReadable, Place, PrivateKey, Stored, role_key, unwrap
 from removal.custody.shred import KeyShredded
 from removal.models import (
     AuditEntry,
     Candidate,
+    Flag,
     Kind,
     Photo,
     Purpose,
@@ -34,10 +33,12 @@ from removal.selectors.conversation import (
     messages_read,
     questions_read,
 )
+from removal.selectors.others import OtherRequest, others_of
 from removal.selectors.progress import SearchProgress, search_progress
+from removal.selectors.sight import requests_seen
 from removal.selectors.subject import domain
 
-SHOWN_SIDE: Final = 1600
+_GONE: Final = "There is no such request: it may have been purged on its clock."
 _KIND_ORDER: Final = {Kind.EXACT: 0, Kind.COPY: 1, Kind.SIMILAR: 2}
 
 
@@ -72,6 +73,13 @@ class CandidateView:
     offset: int | None
     photos: tuple[int, ...]
     """Places of the photos it was found by; empty where a URL found it."""
+    digests: tuple[str, ...]
+    """Of its file, as the dataset records them."""
+    regions: dict[int, Region | None]
+    """Of the photos that it is a copy of, the part that it covers."""
+    corners: tuple[tuple[float, float], ...]
+    """Where its picture's corners lie on the photo that it was laid over, in shares of the
+    photo's sides, from its upper left clockwise; empty where that is not known."""
     verdict: str
     other_requests: int
     """How many other requests hit the same row."""
@@ -106,23 +114,29 @@ class ReviewCase:
     messages: tuple[MessageView, ...]
     history: tuple[HistoryEntry, ...]
     progress: SearchProgress
+    others: tuple[OtherRequest, ...]
+    """Other requests that hit some of the same rows."""
+    others_unlisted: int
+    """How many there are beside those listed."""
+    flags: tuple[Flag, ...]
     deleted: bool
     """The case was deleted: words and rows are gone for good."""
 
 
-def review_case(*, request_id: uuid.UUID, reviewer: User) -> ReviewCase:  # noqa: ARG001
+def review_case(*, request_id: uuid.UUID, reviewer: User) -> ReviewCase:
     """Open a request for a maintainer.
 
     Raises:
-        RequestGone: there is no such request.
+        RequestGone: there is no such request that they may see.
         SecretUnavailable: this process does not hold the reviewers' key.
     """
-    request = request_found(request_id)
+    request = request_visible(request_id, reviewer)
     case = reviewer_key(request, Purpose.CASE)
+    others = others_of(request, reviewer)
     return ReviewCase(
         request=request,
         photos=tuple(_photo_view(photo) for photo in request.photos.all()),
-        candidates=_candidates(request, case) if case else (),
+        candidates=_candidates(request, case, others.by_row) if case else (),
         note=_content(request, case).note,
         urls=_content(request, case).urls,
         statement=_words(request, case, content.STATEMENT, request.statement_sealed),
@@ -131,28 +145,23 @@ def review_case(*, request_id: uuid.UUID, reviewer: User) -> ReviewCase:  # noqa
         messages=messages_read(request, case),
         history=_history(request),
         progress=search_progress(request),
+        others=others.listed,
+        others_unlisted=others.unlisted,
+        flags=tuple(request.flags.order_by("raised_on", "code")),
         deleted=case is None,
     )
 
 
-def review_photo(*, photo_id: uuid.UUID, reviewer: User) -> bytes:  # noqa: ARG001
-    """Return a submitted photo as JPEG without metadata; call it by `reveals.photo_reveal`.
+def request_visible(request_id: uuid.UUID, reviewer: User) -> RemovalRequest:
+    """Return a request by its id to a reviewer.
 
     Raises:
-        RequestGone: there is no such photo, or it was deleted.
+        RequestGone: there is none, or it was escalated and they may not see it.
     """
-    photo = Photo.objects.select_related("request").filter(pk=photo_id).first()
-    if photo is None:
-        raise RequestGone("There is no such photo.")
-    key = reviewer_key(photo.request, Purpose.PHOTO)
-    if key is None or photo.state == Photo.State.DELETED:
-        raise RequestGone("This photo was deleted on its clock or at the subject's wish.")
-    place = Place(photo.request_id, Purpose.PHOTO, content.photo_item(photo.pk))
-    try:
-        data = key.open(blobs.blob_read(photo.blob), place)
-    except blobs.BlobGone as gone:
-        raise RequestGone(str(gone)) from None
-    return thumbnail(decode(data), SHOWN_SIDE)
+    request = requests_seen(reviewer).filter(pk=request_id).first()
+    if request is None:
+        raise RequestGone(_GONE)
+    return request
 
 
 def request_found(request_id: uuid.UUID) -> RemovalRequest:
@@ -163,7 +172,7 @@ def request_found(request_id: uuid.UUID) -> RemovalRequest:
     """
     request = RemovalRequest.objects.filter(pk=request_id).first()
     if request is None:
-        raise RequestGone("There is no such request: it may have been purged on its clock.")
+        raise RequestGone(_GONE)
     return request
 
 
@@ -204,8 +213,9 @@ def _words(request: RemovalRequest, case: PrivateKey | None, item: str, sealed: 
     return case.open(sealed, Place(request.pk, Purpose.CASE, item)).decode()
 
 
-def _candidates(request: RemovalRequest, case: PrivateKey) -> tuple[CandidateView, ...]:
-    others = _other_requests(request)
+def _candidates(
+    request: RemovalRequest, case: PrivateKey, others: dict[bytes, int]
+) -> tuple[CandidateView, ...]:
     asked = {question.candidate: question for question in questions_read(request, case)}
     views = [
         _candidate_view(
@@ -217,18 +227,6 @@ def _candidates(request: RemovalRequest, case: PrivateKey) -> tuple[CandidateVie
         for candidate in request.candidates.all()
     ]
     return tuple(sorted(views, key=lambda view: (_KIND_ORDER[Kind(view.kind)], -view.score)))
-
-
-def _other_requests(request: RemovalRequest) -> dict[bytes, int]:
-    """Count, per row tag of this request, the other requests that hit the same row."""
-    tags = [bytes(tag) for tag in request.candidates.values_list("row_tag", flat=True)]
-    rows = (
-        Candidate.objects.filter(row_tag__in=tags)
-        .exclude(request=request)
-        .values_list("row_tag")
-        .annotate(requests=Count("request", distinct=True))
-    )
-    return {bytes(tag): count for tag, count in rows}
 
 
 def _candidate_view(
@@ -247,10 +245,23 @@ def _candidate_view(
         index=row.index,
         offset=row.offset,
         photos=row.photos,
+        digests=tuple(digest for digest in (row.sha256, row.md5) if digest),
+        regions=row.regions,
+        corners=_corners(row),
         verdict=Verdict(candidate.verdict).value,
         other_requests=others,
         question=question,
     )
+
+
+def _corners(row: FoundRow) -> tuple[tuple[float, float], ...]:
+    placement = row.placements.get(photo_beside(row) or 0)
+    return tuple((float(x), float(y)) for x, y in placement.corners()) if placement else ()
+
+
+def photo_beside(row: FoundRow) -> int | None:
+    """Return the place of the photo to show beside a row: one that it was laid over, if any."""
+    return min(row.placements, default=min(row.photos, default=None))
 
 
 def _history(request: RemovalRequest) -> tuple[HistoryEntry, ...]:

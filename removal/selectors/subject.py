@@ -3,13 +3,14 @@
 Unknown and purged receipts get the same answer after the same work.
 """
 
+import datetime as dt
 import functools
 import uuid
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from django.db.models import Q
+from django.db.models import Min, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from removal.custody import peppers, receipts
@@ -145,11 +146,21 @@ def requests_awaiting_release(*, up_to_seq: int) -> list[uuid.UUID]:
 
     The ledger refers to no request: this is how a release knows whom it serves.
     """
+    requests = _awaiting_release().filter(state_seq__lte=up_to_seq)
+    return list(requests.order_by("state_seq").values_list("pk", flat=True))
+
+
+def release_awaited_since() -> dt.date | None:
+    """Return the day of the oldest decision whose rows are in no release yet; None without one."""
+    since: dt.date | None = _awaiting_release().aggregate(day=Min("decided_on"))["day"]
+    return since
+
+
+def _awaiting_release() -> QuerySet[RemovalRequest]:
     waiting = Q(state__in=(State.APPROVED, State.PARTLY_APPROVED))
     # Appealed or ended before their rows were in a release: listed all the same.
     listed = Q(state__in=LISTED_MEANWHILE, released_in=[]) & ~Q(tier="")
-    requests = RemovalRequest.objects.filter(waiting | listed, state_seq__lte=up_to_seq)
-    return list(requests.order_by("state_seq").values_list("pk", flat=True))
+    return RemovalRequest.objects.filter(waiting | listed)
 
 
 def case_key(opened: OpenedRequest) -> PrivateKey | None:

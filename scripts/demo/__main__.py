@@ -13,6 +13,7 @@ from scripts.demo.story import Story
 from scripts.demo.tell import Teller
 from scripts.house import House, HouseDown
 from scripts.sample.photos import PhotoMissing
+from scripts.second_factor import second_factor_of
 from scripts.web import Unexpected
 
 # Small groups, so that a few hundred rows show how a search fans out over several.
@@ -46,6 +47,9 @@ def _farewell(house: House, teller: Teller) -> None:
     print(f"To browse what the demo left:  make serve UNLIST_DATA_DIR={_short(house.data_dir)}")
     print("   then http://127.0.0.1:8000/ with a receipt from above,")
     print(f"   and http://127.0.0.1:8000/admin/ with {name} / {password}")
+    app = second_factor_of(house.url, name)
+    print(f"   and a code: an authenticator app makes it from the key {app.key},")
+    print(f"   or a recovery code, each good once: {', '.join(app.recovery_codes[:2])}")
     print("To begin with a fresh service: make serve")
 
 

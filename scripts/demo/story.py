@@ -109,11 +109,21 @@ class Story:
     def _review(self, sample: Written) -> None:
         with self._teller.step("A maintainer logs in, looks, and decides on one page each"):
             maintainer = Maintainer(self._house.url)
-            maintainer.login(*self._house.staff_login())
+            if maintainer.login(*self._house.staff_login()):
+                self._teller.say(
+                    "The password alone lets nobody in: an authenticator app was set up with the "
+                    "key that the page shows, and gave the code."
+                )
             paths = maintainer.waiting()
             self._teller.say(f"{len(paths)} requests wait for a decision.")
             for path in paths:
                 self._decide(maintainer, maintainer.open(path), sample)
+            began = time.monotonic()
+            maintainer.settle()
+            self._teller.say(
+                "Each decision could be undone for a moment; the last took effect after "
+                f"{time.monotonic() - began:.1f} s."
+            )
             self._tell_subjects()
 
     def _decide(self, maintainer: Maintainer, case: Case, sample: Written) -> None:

@@ -93,6 +93,8 @@ def _framed(path: str, inside: Any) -> Any:
         ("/x/psycopg/cursor.py", "database"),
         ("/x/django/template/base.py", "Django"),
         (f"{ROOT}/removal/custody/sealing.py", "crypto"),
+        (f"{ROOT}/removal/life/sessions.py", "crypto"),
+        (f"{ROOT}/removal/custody/shred.py", "files"),
         (f"{ROOT}/indexer/decode.py", "pictures"),
         (f"{ROOT}/removal/intake/submission.py", "own code"),
         ("/x/json/encoder.py", REST),

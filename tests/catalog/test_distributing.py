@@ -13,13 +13,14 @@ from django.utils import timezone
 
 from catalog import indexing, tasks, watching
 from catalog.distributing import groups_ask, groups_progress, groups_waiting
-from catalog.indexing import GroupOutcome, Source, group_index
+from catalog.indexing import GroupOutcome, group_index
 from catalog.indexing_asked import _listed, group_index_asked
 from catalog.indexing_here import groups_index
 from catalog.leases import FRAIL
 from catalog.models import Dataset, Group
 from catalog.planning import groups_plan
 from catalog.slots import index_slot
+from catalog.source import Source
 from catalog.stores import stores_announce
 from catalog.watching import NobodyIndexes, Watch
 from indexer.group.build import build_group

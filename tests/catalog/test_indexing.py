@@ -178,12 +178,12 @@ def test_a_disk_that_fails_under_the_reading_costs_no_row_for_good(
 
     real = open_dataset
     monkeypatch.setattr(
-        "catalog.indexing.open_dataset", lambda *args, **options: Failing(real(*args, **options))
+        "catalog.source.open_dataset", lambda *args, **options: Failing(real(*args, **options))
     )
     with pytest.raises(CommandError, match="1 groups failed"):
         index()
     assert "reads otherwise the second time" in Group.objects.get().error
-    monkeypatch.setattr("catalog.indexing.open_dataset", real)
+    monkeypatch.setattr("catalog.source.open_dataset", real)
     index()
     assert (Group.objects.get().state, Group.objects.get().rows_indexed) == ("ready", 10)
 

@@ -16,14 +16,9 @@ from PIL import Image
 
 from catalog.models import Dataset, Group
 from catalog.pictures import row_picture, row_pictures
-from catalog.search import (
-    group_search,
-    match_photo,
-    photo_fingerprint,
-    photo_probe,
-    rows_verify,
-    shortlist,
-)
+from catalog.search import group_search, match_photo, photo_fingerprint, rows_verify
+from indexer.evidence.verdict import shortlist
+from indexer.query.fingerprint import photo_probe
 from indexer.storage.manifest import EncoderMismatch, GroupUnreadable
 from tests.shards.factories import picture, write_tar
 

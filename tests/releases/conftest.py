@@ -24,6 +24,7 @@ class Row:
     url: str | None = None
     sha256: str | None = None
     md5: str | None = None
+    dataset: str = "sample"
 
 
 def rows(*numbers: int) -> list[Row]:

@@ -1,13 +1,17 @@
-"""Fixtures of the removal tests: key files in the test's own folder, a database for races."""
+"""Fixtures of the removal tests: keys in the test's own folder, a database for races, a Redis."""
 
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from django.core.management import call_command
 from django.db import connections
 
+from config.embedded import redis_program
 from removal.signals import rows_approved
 from tests.removal import factories
 
@@ -51,3 +55,21 @@ def told() -> Any:
     rows_approved.connect(receiver)
     yield counts
     rows_approved.disconnect(receiver)
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[redis.Redis]:
+    socket = tmp_path / "r.sock"
+    command = [redis_program(), "--port", "0", "--unixsocket", str(socket), "--save", ""]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+        client = redis.Redis(unix_socket_path=str(socket))
+        for _ in range(200):
+            try:
+                client.ping()
+                break
+            except redis.ConnectionError:
+                process.poll()
+                time.sleep(0.05)
+        yield client
+        client.close()
+        process.terminate()

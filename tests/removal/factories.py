@@ -5,6 +5,8 @@ Stable seams (tests of the site, the admin and the releases use them):
 - `secrets_made()` makes the key files in the test's own folder; the others call it themselves.
 - `photo_bytes(seed)` a small JPEG unlike that of other seeds; `PLAIN` no picture.
 - `staff_user(name)` a member of staff who may do everything.
+- `role_user(name, *roles)` a member of staff with these roles and no others.
+- `sign_in(client, user)` a browser's session of theirs, second factor and all.
 - `catalog_group(...)` a ready group of a dataset (no index on the disk).
 - `submitted(...)` -> `Submitted`; `opened(receipt)` -> `OpenedRequest`.
 - `in_review(matches=...)`, `no_match()`, `decided(approve=...)`, `released()` -> `Case`, which has
@@ -24,8 +26,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group as AuthGroup
+from django.contrib.auth.models import Permission, User
+from django.test import Client
 from django.utils import timezone
+from django_otp import DEVICE_ID_SESSION_KEY
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from PIL import Image
 
 from catalog.models import Dataset, Group
@@ -36,6 +42,7 @@ from removal.intake.submission import Submitted, request_submit
 from removal.life.closing import request_release
 from removal.life.deciding import request_decide
 from removal.models import Candidate, RemovalRequest
+from removal.permissions import ROLES
 from removal.search import draining, fingerprinting, matching
 from removal.selectors import OpenedRequest, request_open, review_case
 
@@ -59,6 +66,35 @@ def staff_user(name: str = "maintainer") -> User:
     """Return a member of staff, made on first use."""
     user = User.objects.filter(username=name).first()
     return user or User.objects.create_superuser(name, password="correct horse battery")
+
+
+def role_user(name: str, *roles: str) -> User:
+    """Return a member of staff with these roles, made on first use.
+
+    (A test whose database is emptied at its end takes the groups along, which a migration made.)
+    """
+    user, _ = User.objects.get_or_create(username=name, defaults={"is_staff": True})
+    for role in roles:
+        group, made = AuthGroup.objects.get_or_create(name=role)
+        if made:
+            codes = [right.split(".") for right in ROLES[role]]
+            group.permissions.set(
+                Permission.objects.get(content_type__app_label=app, codename=code)
+                for app, code in codes
+            )
+        user.groups.add(group)
+    return User.objects.get(pk=user.pk)
+
+
+def sign_in(client: Client, user: User | None = None) -> User:
+    """Give a browser a session of a member of staff as both steps of the sign-in make it."""
+    user = user or staff_user()
+    device, _ = TOTPDevice.objects.get_or_create(user=user, defaults={"name": "app"})
+    client.force_login(user)
+    session = client.session
+    session[DEVICE_ID_SESSION_KEY] = device.persistent_id
+    session.save()
+    return user
 
 
 def catalog_group(

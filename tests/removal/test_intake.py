@@ -3,12 +3,12 @@
 import datetime as dt
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
-from indexer.decode import DecoderUnavailable, ImageRefused, decode, pool
+from indexer.decode import Allowance, DecoderUnavailable, decode, pool, process
 from removal import audit
 from removal.custody import blobs, content, shred
 from removal.custody.sealing import Place, role_key, unwrap
@@ -119,24 +119,62 @@ def test_refused_photos_are_told_one_by_one() -> None:
     assert [answer.reason for answer in refused.value.photos] == ["unknown_format", "empty"]
 
 
-def test_after_a_costly_photo_no_other_of_the_submission_is_decoded(
+@pytest.fixture
+def slow_pictures(monkeypatch: pytest.MonkeyPatch) -> Iterator[pool.Decoders]:
+    """Have every picture of more than 9,000 bytes take 0.6 seconds of computing."""
+    code = "import time, indexer.decode.child as c\nreal = c.pixels_decode\n"
+    code += "def slowly(data, **words):\n"
+    code += "    while time.process_time() < (0.6 if len(data) > 9000 else 0): pass\n"
+    code += "    return real(data, **words)\nc.pixels_decode = slowly\n"
+    patched = process._MAIN.replace("; ", "\n").replace("from indexer", f"{code}from indexer", 1)
+    monkeypatch.setattr(process, "_COMMAND", (*process._COMMAND[:-1], patched))
+    decoders = pool.Decoders(2)
+    monkeypatch.setattr(pool, "_decoders", decoders)
+    yield decoders
+    decoders.close()
+
+
+@pytest.mark.usefixtures("slow_pictures")
+def test_slow_photos_are_taken_until_their_time_is_spent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten just under the bound of one held a decoder for 80 seconds."""
+    monkeypatch.setattr(submission, "Allowance", lambda: Allowance(cpu=1.5))
+    slow, quick = photo_bytes(1, side=400), photo_bytes(2, side=20)
+    assert len(slow) > 9000 > len(quick)
+    answer = submit(photos=[slow, quick, slow, slow, quick, slow])
+    late = "too_costly_together"
+    assert [a.reason for a in answer.photos] == [None, None, None, None, late, late]
+    sentence = answer.photos[-1].sentence
+    assert sentence
+    assert "together" in sentence
+    assert "in a request of its own" in sentence
+    assert list(Photo.objects.values_list("n", flat=True)) == [1, 2, 3, 4]
+    assert submit(photos=[slow]).photos[0].accepted, "sent by itself it is taken"
+
+
+def test_a_submission_holds_one_decoder_at_a_time(
+    slow_pictures: pool.Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free: list[int] = []
+    asked = slow_pictures._asked
+
+    def watched(*args: Any, **words: Any) -> Any:
+        free.append(slow_pictures._turns._free)
+        return asked(*args, **words)
+
+    monkeypatch.setattr(slow_pictures, "_asked", watched)
+    submit(photos=[photo_bytes(n, side=20) for n in range(10)])
+    assert free == [1] * 10
+
+
+def test_pictures_together_too_slow_are_refused_when_none_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Ten of them held a decoder for ten times as long as one may."""
-    looked: list[bytes] = []
-
-    def check(data: bytes) -> tuple[int, int]:
-        looked.append(data)
-        if data == b"costly":
-            raise ImageRefused("too_costly")
-        return 320, 240
-
-    monkeypatch.setattr(submission, "picture_check", check)
-    answer = submit(photos=[photo_bytes(1), b"costly", b"costly", photo_bytes(2)])
-    assert looked == [photo_bytes(1), b"costly"]
-    costly = "too_costly"
-    assert [a.reason for a in answer.photos] == [None, costly, costly, costly]
-    assert all(a.sentence for a in answer.photos if not a.accepted)
+    monkeypatch.setattr(submission, "Allowance", lambda: Allowance(cpu=0))
+    with pytest.raises(IntakeRefused) as refused:
+        submit(photos=[photo_bytes(1), photo_bytes(2)])
+    assert refused.value.code == "no_usable_photo"
+    assert {answer.reason for answer in refused.value.photos} == {"too_costly_together"}
+    assert nothing_kept()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -148,7 +186,7 @@ def test_a_machine_that_cannot_decode_marks_no_photo_as_unreadable(
     factories.catalog_group()
     with monkeypatch.context() as patched:
         patched.setattr(pool, "_decoders", pool.Decoders(1))
-        patched.setattr(pool, "_COMMAND", (sys.executable, "-c", "raise SystemExit(3)"))
+        patched.setattr(process, "_COMMAND", (sys.executable, "-c", "raise SystemExit(3)"))
         with pytest.raises(DecoderUnavailable):
             request_fingerprint(case.request_id, searcher=DecodingSearcher())
     request = RemovalRequest.objects.get()

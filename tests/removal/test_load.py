@@ -1,17 +1,18 @@
 """What load costs, when it is too much, and that nobody can tell from it who sent."""
 
-import subprocess
+import os
+import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from celery import Celery
 from django.conf import settings as live
 
-from config.embedded import redis_program
-from removal.checks_load import counts_check
+from catalog.checks_machine import broker_check
+from removal.checks.load import counts_check
 from removal.intake import counters as counting
 from removal.intake import load
 from removal.intake.counters import Counters, MemoryCounters, RedisCounters, SharedCounters
@@ -116,6 +117,22 @@ def test_one_network_cannot_fill_a_share() -> None:
 
 
 @pytest.mark.usefixtures("clock")
+def test_one_circuit_of_an_onion_service_fills_next_to_nothing(settings: Any) -> None:
+    """Behind an onion address, one sender without script could fill the whole share."""
+    settings.UNLIST = live.UNLIST.model_copy(update={"requests_per_hour": 12_000})
+    own = bound_of(Gate.TICKET) // load.CIRCUIT_PART
+    assert 5 <= own <= 20, "enough for a person"
+    circuits = [f"fc00:dead:beef:4dad::{n:x}/128" for n in range(3)]
+    for circuit in circuits[:2]:
+        filled(Gate.TICKET, own, circuit)
+        assert cost_factor(Gate.TICKET, circuit) == 32
+        with pytest.raises(Overloaded):
+            admit(Gate.TICKET, circuit)
+    assert cost_factor(Gate.TICKET, circuits[2]) == cost_factor(Gate.TICKET, None) == 1
+    admit(Gate.TICKET, circuits[2])
+
+
+@pytest.mark.usefixtures("clock")
 def test_refused_and_released_requests_do_not_count() -> None:
     for _ in range(3 * bound_of(Gate.WORK)):
         admit(Gate.WORK, NETWORK)
@@ -155,29 +172,11 @@ def test_the_key_needs_both_halves(clock: Clock, settings: Any) -> None:
 # --- where counts are kept -------------------------------------------------------------------
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[redis.Redis]:
-    socket = tmp_path / "r.sock"
-    command = [redis_program(), "--port", "0", "--unixsocket", str(socket), "--save", ""]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
-        client = redis.Redis(unix_socket_path=str(socket))
-        for _ in range(200):
-            try:
-                client.ping()
-                break
-            except redis.ConnectionError:
-                process.poll()
-                time.sleep(0.05)
-        yield client
-        client.close()
-        process.terminate()
-
-
 @pytest.fixture(params=["memory", "redis", "shared"])
 def counters(request: pytest.FixtureRequest) -> Counters:
     if request.param == "memory":
         return MemoryCounters()
-    shared = RedisCounters(request.getfixturevalue("server"))
+    shared = RedisCounters(request.getfixturevalue("redis_server"))
     return shared if request.param == "redis" else SharedCounters(shared, MemoryCounters())
 
 
@@ -193,13 +192,13 @@ def test_every_store_counts_alike(counters: Counters) -> None:
     assert counters.secret("key", 60) == secret != counters.secret("other", 60)
 
 
-def test_processes_that_share_a_redis_agree(server: redis.Redis) -> None:
-    one, other = RedisCounters(server), RedisCounters(server)
+def test_processes_that_share_a_redis_agree(redis_server: redis.Redis) -> None:
+    one, other = RedisCounters(redis_server), RedisCounters(redis_server)
     one.add("a", 3, 60)
     assert other.add("a", 1, 60) == 4
     assert one.secret("key", 60) == other.secret("key", 60)
-    names = server.scan_iter()
-    assert all(0 < server.ttl(name) <= 60 for name in names)
+    names = redis_server.scan_iter()
+    assert all(0 < redis_server.ttl(name) <= 60 for name in names)
 
 
 def test_without_redis_each_process_counts_for_itself(
@@ -211,6 +210,75 @@ def test_without_redis_each_process_counts_for_itself(
     assert alone.read(["a"]) == [1]
     assert len(alone.secret("key", 60)) == 32
     assert "by this process alone" in caplog.text
+
+
+def test_a_redis_that_hangs_is_waited_for_once_in_a_while(
+    redis_server: redis.Redis, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each count waited half a second, and a submission makes ten of them."""
+    path = redis_server.connection_pool.connection_kwargs["path"]
+    settings.CELERY_BROKER_URL = f"redis+socket://{path}"
+    client, process, now = counting.broker_redis(), int(redis_server.info()["process_id"]), [0.0]
+    assert client
+    counters = SharedCounters(RedisCounters(client), MemoryCounters(), lambda: now[0])
+    assert counters.add("a", 5, 60) == 5
+    os.kill(process, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        counts = [counters.add("a", 1, 60) for _ in range(50)]
+        assert time.monotonic() - began < 2
+        assert counts == list(range(1, 51))
+    finally:
+        os.kill(process, signal.SIGCONT)
+    assert counters.add("a", 1, 60) == 51
+    now[0] += counting.ALONE_SECONDS
+    assert counters.add("a", 1, 60) > 5, "what all have counted"
+    assert counters.read(["a"]) == [int(redis_server.get("unlist.gate.a") or 0)]
+    redis_server.shutdown(nosave=True)
+    assert counters.add("a", 1, 60) == 52
+    assert "by this process alone" in caplog.text
+    client.close()
+
+
+def test_doctor_says_that_redis_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What counts alone goes on in silence but for the log: this is where an operator looks."""
+    away = Celery(broker=f"redis+socket://{tmp_path}/none.sock", set_as_current=False)
+    monkeypatch.setattr("catalog.checks_machine.current_app", away)
+    assert [one.id for one in broker_check(None)] == ["unlist.W002"]
+
+
+def test_one_thread_asks_a_redis_that_is_away_again() -> None:
+    """All of them waited for it, each time anew."""
+    now, asked = [0.0], []
+
+    class Away(MemoryCounters):
+        def add(self, name: str, by: int, seconds: int) -> int:
+            asked.append(name)
+            if len(asked) == 2:  # while one waits, the others are not held up
+                both.add("meanwhile", by, seconds)
+            raise redis.TimeoutError
+
+    both = SharedCounters(Away(), MemoryCounters(), lambda: now[0])
+    both.add("first", 1, 60)
+    both.add("at once", 1, 60)
+    now[0] += counting.ALONE_SECONDS
+    both.add("later", 1, 60)
+    assert asked == ["first", "later"]
+
+
+def test_a_connection_that_the_server_closed_is_made_anew(
+    redis_server: redis.Redis, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = redis_server.connection_pool.connection_kwargs["path"]
+    settings.CELERY_BROKER_URL = f"redis+socket://{path}"
+    client = counting.broker_redis()
+    assert client
+    counters = SharedCounters(RedisCounters(client), MemoryCounters())
+    counters.add("a", 1, 60)
+    redis_server.client_kill_filter(_type="normal", skipme=True)
+    assert counters.add("a", 1, 60) == 2
+    assert not caplog.records
+    client.close()
 
 
 @pytest.mark.parametrize(
@@ -230,13 +298,13 @@ def test_the_brokers_redis_keeps_the_counts(url: str, kind: type, settings: Any)
         counting.counters.cache_clear()
 
 
-def test_doctor_warns_of_a_redis_that_saves(server: redis.Redis, settings: Any) -> None:
-    path = server.connection_pool.connection_kwargs["path"]
+def test_doctor_warns_of_a_redis_that_saves(redis_server: redis.Redis, settings: Any) -> None:
+    path = redis_server.connection_pool.connection_kwargs["path"]
     settings.CELERY_BROKER_URL = f"redis+socket://{path}"
     assert counts_check() == []
-    server.config_set("save", "900 1")
+    redis_server.config_set("save", "900 1")
     [warning] = counts_check()
     assert "(save)" in warning.msg
     assert warning.hint
-    server.shutdown(nosave=True)
+    redis_server.shutdown(nosave=True)
     assert counts_check() == []

@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings as live
 from django.test import RequestFactory
 
-from removal.intake.network import network_of
+from removal.intake.network import is_circuit, network_of
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,33 @@ def test_only_trusted_proxies_are_believed(
     settings.UNLIST = live.UNLIST.model_copy(update={"trusted_proxies": proxies})
     request = RequestFactory().get("/", REMOTE_ADDR="10.0.0.9", headers={"X-Forwarded-For": told})
     assert network_of(request) == network
+
+
+CIRCUIT = "fc00:dead:beef:4dad::1234:5678"
+
+
+def told(proxies: int, forwarded: str, settings: Any, address: str = "10.0.0.9") -> str | None:
+    settings.UNLIST = live.UNLIST.model_copy(update={"trusted_proxies": proxies})
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    return network_of(RequestFactory().get("/", REMOTE_ADDR=address, headers=headers))
+
+
+def test_behind_an_onion_address_each_circuit_is_counted_by_itself(settings: Any) -> None:
+    own = told(1, CIRCUIT, settings)
+    assert own == f"{CIRCUIT}/128"
+    assert told(1, "fc00:dead:beef:4dad::1234:5679", settings) not in {own, None}
+    assert told(1, "fc00:dead:beef:4dae::1", settings) is None
+
+
+def test_nobody_chooses_the_circuit_they_are_counted_by(settings: Any) -> None:
+    assert told(0, CIRCUIT, settings) is None
+    assert told(0, "", settings, address=CIRCUIT) is None, "no proxy stands before this site"
+    assert told(1, f"{CIRCUIT}, 93.184.216.34", settings) == "93.184.216.0/24"
+
+
+@pytest.mark.parametrize(
+    ("network", "circuit"),
+    [(f"{CIRCUIT}/128", True), ("2606:2800:220::/48", False), ("93.184.216.0/24", False)],
+)
+def test_circuits_are_told_from_networks(network: str, circuit: bool) -> None:
+    assert is_circuit(network) is circuit

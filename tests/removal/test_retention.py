@@ -93,9 +93,9 @@ def facts_left(request: RemovalRequest) -> set[str]:
     names = [field.name for field in RemovalRequest._meta.concrete_fields]
     kept = {name for name in names if getattr(request, name) not in ("", b"", None, 0, [], False)}
     for relation in RemovalRequest._meta.related_objects:
-        accessor = relation.get_accessor_name()
-        if accessor and accessor != "keys" and getattr(request, accessor).exists():
-            kept.add(accessor)
+        rows = relation.related_model._default_manager.filter(**{relation.field.name: request})
+        if (accessor := relation.get_accessor_name()) != "keys" and rows.exists():
+            kept.add(str(accessor))
     return kept
 
 

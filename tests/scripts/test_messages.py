@@ -35,7 +35,7 @@ def test_pages_code_and_refusals_are_all_read(found: Catalog) -> None:
         "removal/reasons.py",
         "removal/intake/gate.py",
         "removal/site/problem_pages.py",
-        "releases/transparency.py",
+        "releases/transparency_page.py",
     ):
         assert place in places
     assert not [place for place in places if "admin" in place or "desk" in place]

@@ -96,6 +96,7 @@ class Command(BaseCommand):
         known = f"{login[0]} / {login[1]}" if login else "yours (manage.py changepassword)"
         self._say(f"ready: http://127.0.0.1:{port}/")
         self._say(f"staff: http://127.0.0.1:{port}/admin/   login: {known}")
+        self._say("       and a code from an authenticator app, set up at the first login")
 
     def _say(self, sentence: str) -> None:
         self.stdout.write(f"unlist: {sentence}")

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from removal.custody.receipts import ReceiptMistyped
 from removal.custody.secrets import SecretUnavailable
-from removal.life.destroying import request_erase
+from removal.life.destroying import RequestHeld, request_erase
 from removal.selectors import ReceiptUnknown, request_open
 
 
@@ -24,5 +24,8 @@ class Command(BaseCommand):
             opened = request_open(receipt=sys.stdin.readline())
         except (ReceiptMistyped, ReceiptUnknown, SecretUnavailable) as error:
             raise CommandError(str(error)) from None
-        request_erase(opened.request_id)
+        try:
+            request_erase(opened.request_id)
+        except RequestHeld as held:
+            raise CommandError(str(held)) from None
         self.stdout.write("The request is erased: its keys first, then all it held.")

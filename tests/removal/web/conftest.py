@@ -24,7 +24,7 @@ def visitor() -> Client:
 def maintainer() -> Client:
     """Return the browser of a member of staff."""
     client = Client()
-    client.force_login(factories.staff_user())
+    factories.sign_in(client)
     return client
 
 

@@ -18,6 +18,12 @@ QUEUE = "/admin/removal/removalrequest/"
 
 
 @pytest.fixture(autouse=True)
+def _at_once(settings: Any) -> None:
+    """Let what is decided take effect at once."""
+    settings.UNLIST = settings.UNLIST.model_copy(update={"undo_seconds": 0})
+
+
+@pytest.fixture(autouse=True)
 def _pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = factories.photo_bytes(3, side=200)
     monkeypatch.setattr("removal.life.questions.row_picture", lambda *row: picture)
@@ -114,7 +120,7 @@ def test_nothing_is_said_about_a_request_at_rest(maintainer: Client) -> None:
 def test_staff_without_the_right_say_nothing() -> None:
     case = factories.in_review()
     clerk = Client()
-    clerk.force_login(User.objects.create_user("clerk", password="x", is_staff=True))
+    factories.sign_in(clerk, User.objects.create_user("clerk", password="x", is_staff=True))
     for name in ("message", "question"):
         answer = clerk.post(f"{QUEUE}{case.request_id}/{name}/", {"message": "words"})
         assert answer.status_code == 403

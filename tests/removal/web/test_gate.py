@@ -52,6 +52,17 @@ def test_ticket_dies(clock: Any) -> None:
         gate.ticket_check(ticket=ticket)
 
 
+def test_tickets_hoarded_while_little_arrives_are_worth_nothing_an_hour_later(clock: Any) -> None:
+    """For twelve hours they let their holder fill the whole share at once."""
+    hoard = [gate.ticket_issue() for _ in range(20)]
+    clock(3601)
+    for ticket in hoard:
+        with pytest.raises(GateRefused) as refusal:
+            gate.ticket_spend(ticket=ticket)
+        assert refusal.value.code == "ticket_expired"
+    assert not SpentTicket.objects.exists()
+
+
 def test_ticket_cannot_be_made_older(clock: Any) -> None:
     issued, _, rest = gate.ticket_issue().partition(".")
     with pytest.raises(GateRefused, match="still valid"):

@@ -42,7 +42,7 @@ def _stays_in_its_language(visitor: Client, address: str, code: str) -> None:
     assert not answer.cookies
     body = re.sub(r'<nav class="languages".*?</nav>', "", text, flags=re.DOTALL)
     links = re.findall(r'<(?:a|form)[^>]* (?:href|action)="(/[^"]*)"', body)
-    files = ("/api/", "/metadata/", "/targets/")
+    files = ("/api/", "/metadata/", "/targets/", "/transparency.json")
     assert links
     assert [link for link in links if not link.startswith((f"/{code}/", *files))] == []
 

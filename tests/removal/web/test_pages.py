@@ -124,6 +124,15 @@ def test_unknown_page_is_a_page_and_unknown_call_a_problem(visitor: Client) -> N
     assert call.json()["code"] == "not_found"
 
 
+def test_a_method_that_a_page_does_not_take_is_answered_in_words(visitor: Client) -> None:
+    answer = visitor.put("/de/status/")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD, POST")
+    assert "So nicht" in answer.content.decode()
+    call = visitor.put("/api/v1/status/")
+    assert call.status_code == 405
+    assert call.json()["code"] == "method_not_allowed"
+
+
 def test_fault_of_ours_is_a_page_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> None:
         raise RuntimeError

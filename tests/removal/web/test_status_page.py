@@ -12,7 +12,7 @@ from PIL import Image
 
 from removal.custody import receipts
 from removal.life.destroying import case_destroy, request_erase
-from removal.life.review import photos_delete_now, request_extend
+from removal.life.review import photos_delete_now, request_extend, request_withdraw
 from removal.models import SubjectSession
 from removal.site import following
 from removal.site.session import NAME, NOTE, SECRET
@@ -80,6 +80,32 @@ def test_after_approval_the_site_is_named(visitor: Client) -> None:
     assert "pictures.example.org" in shown(visitor, factories.decided().receipt)
 
 
+def test_what_nobody_decides_any_more_is_not_said_to_wait(visitor: Client) -> None:
+    case = factories.in_review()
+    assert "Not decided yet." in shown(visitor, case.receipt)
+    request_withdraw(opened=case.opened())
+    text = shown(visitor, case.receipt)
+    assert "Not decided, because the request ended first." in text
+    assert "Not decided yet." not in text
+
+
+def test_a_search_that_never_began_is_not_said_to_have_found_nothing(visitor: Client) -> None:
+    factories.catalog_group()
+    case = factories.received()
+    photos_delete_now(opened=case.opened())
+    text = shown(visitor, case.receipt)
+    assert "The search ended before any part of the datasets was searched." in text
+    assert "The search was not finished." in text
+    assert "No copy of" not in text
+
+
+def test_who_sent_addresses_alone_is_told_of_no_photo(visitor: Client) -> None:
+    text = shown(visitor, factories.no_match(photos=[], urls=["https://a.example/b"]).receipt)
+    assert "We did not find the picture." in text
+    assert "Nothing was found in the datasets that were searched." in text
+    assert "your photo" not in text.split("<main")[1].split('id="photos"')[0]
+
+
 def test_a_tombstone_says_when_its_details_went(visitor: Client) -> None:
     case = factories.released()
     case_destroy(case.request_id)
@@ -87,6 +113,10 @@ def test_a_tombstone_says_when_its_details_went(visitor: Client) -> None:
     assert "by our rule" in text
     assert "What was searched has been deleted since." in text
     assert 'id="messages"' not in text
+    assert "your proof are left" in text
+    denied = factories.decided(approve=(), reason="unfounded")
+    case_destroy(denied.request_id)
+    assert "The outcome is left." in shown(Client(), denied.receipt)
 
 
 # --- the code, and the session that it begins -------------------------------------------------

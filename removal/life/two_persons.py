@@ -1,0 +1,38 @@
+"""When one person is not enough, and why, in words that both persons read."""
+
+from typing import Final
+
+from django.conf import settings
+from django.contrib.auth.models import User
+
+from removal.life.deciding import Decision
+from removal.models import Category, State
+from removal.permissions import DECIDE
+
+SENSITIVE: Final = frozenset({Category.CHILD, Category.INTIMATE, Category.MEDICAL})
+
+
+def second_reasons(decision: Decision) -> list[str]:
+    """Return why a decision needs a second person, whoever takes it; empty where one is enough.
+
+    A decision that leaves out rows that hold the very picture refuses, whatever else it approves.
+    How many rows it approves is counted with those of an earlier decision, so that many cannot be
+    approved in small parts.
+    """
+    rows = len(decision.listed) + len(decision.approved)
+    most = settings.UNLIST.two_person_rows
+    reasons = []
+    if decision.request.category in SENSITIVE and decision.outcome != State.APPROVED:
+        label = Category(decision.request.category).label.lower()
+        reasons.append(f"it refuses a request about {label}")
+    if decision.approved and rows > most:
+        reasons.append(f"it approves {rows:,} rows, more than {most:,}")
+    return reasons
+
+
+def second_needed(decision: Decision, *, reviewer: User) -> list[str]:
+    """Return why what this person proposes needs a second one; empty where it does not."""
+    reasons = second_reasons(decision)
+    if not reviewer.has_perm(DECIDE):
+        reasons.append(f"{reviewer.get_username()} proposes, and an approver decides")
+    return reasons
