@@ -2,10 +2,15 @@
 
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any
 
 import pytest
+from django.apps import apps
+from django.db import connections
+from django.db.models.signals import post_migrate
 
 ROOT = Path(__file__).resolve().parent.parent
 VECTORS = ROOT.parent / "shared" / "vectors"
@@ -25,6 +30,20 @@ def _disk_unawaited() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", fsync)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _roles_stay() -> Iterator[None]:
+    """Make the groups of `removal` anew where a test with transactions emptied all tables."""
+    migration = import_module("removal.migrations.0005_roles")
+
+    def made_again(using: str, **_: object) -> None:
+        migration.roles_make(apps, SimpleNamespace(connection=connections[using]))
+
+    config = apps.get_app_config("releases")  # the last of ours whose rights the roles have
+    post_migrate.connect(made_again, sender=config)
+    yield
+    post_migrate.disconnect(made_again, sender=config)
 
 
 @pytest.fixture(autouse=True)
