@@ -192,8 +192,9 @@ class Roles:
 
 
 def _default(value: object) -> str:
-    """Return what compose would put for `${NAME:-default}` with nothing set."""
-    return re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", str(value))
+    """Return what compose would put for `${NAME:-default}` and `${NAME:+set}` with nothing set."""
+    without = re.sub(r"\$\{[A-Z_]+:\+[^}]*\}", "", str(value))
+    return re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", without)
 
 
 def programs_named(compose: dict[str, Any]) -> set[str]:
