@@ -82,7 +82,10 @@ def quick_parser(description: str | None) -> argparse.ArgumentParser:
 
 def at_least_one(text: str) -> int:
     """A count on a command line. Of no rows there is nothing to write or to measure."""
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number.") from None
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is too few: ask for 1 at least.")
     return number

@@ -146,9 +146,9 @@ def _is_code(value: object) -> bool:
     return value is None or isinstance(value, bool | int)
 
 
-def entry_digest(entry: AuditEntry) -> bytes:
-    """Return the digest that an entry must bear."""
-    facts = {
+def entry_facts(entry: AuditEntry) -> dict[str, Any]:
+    """Return what an entry's digest covers, as text and numbers."""
+    return {
         "seq": entry.seq,
         "day": entry.day.isoformat(),
         "at": entry.at.astimezone(dt.UTC).isoformat() if entry.at else None,
@@ -158,7 +158,11 @@ def entry_digest(entry: AuditEntry) -> bytes:
         "detail": entry.detail,
         "previous": bytes(entry.previous).hex(),
     }
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def entry_digest(entry: AuditEntry) -> bytes:
+    """Return the digest that an entry must bear."""
+    text = json.dumps(entry_facts(entry), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(_FORM + text.encode("ascii")).digest()
 
 

@@ -18,7 +18,9 @@ from removal.life import claims
 from removal.life.abuse import flags_see
 from removal.life.claims import ClaimedByOther
 from removal.life.deciding import AlreadyDecided, DecisionInvalid
-from removal.life.proposals import ProposalRefused, proposal_confirm, proposal_refuse
+from removal.life.effects import ProposalRefused
+from removal.life.escalation import EscalationRefused
+from removal.life.proposals import proposal_confirm, proposal_refuse
 from removal.life.review import request_extend
 from removal.models import Proposal
 from removal.selectors import RequestGone
@@ -27,7 +29,13 @@ from removal.tasks import proposals_hint
 
 REVIEW: Final = "admin:removal_removalrequest_change"
 
-_REFUSALS: Final = (AlreadyDecided, ClaimedByOther, DecisionInvalid, ProposalRefused)
+_REFUSALS: Final = (
+    AlreadyDecided,
+    ClaimedByOther,
+    DecisionInvalid,
+    EscalationRefused,
+    ProposalRefused,
+)
 
 
 @require_POST
@@ -43,7 +51,7 @@ def extend(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
             reason=request.POST.get("extension", ""),
         )
 
-    return _done(
+    return done(
         request, request_id, act, "The clock has been extended, and the person is told why."
     )
 
@@ -57,7 +65,7 @@ def confirm(request: HttpRequest, proposal_id: uuid.UUID) -> HttpResponse:
         proposal_confirm(proposal_id=proposal_id, reviewer=reviewer)
         proposals_hint()
 
-    return _done(
+    return done(
         request,
         proposed_for(proposal_id),
         act,
@@ -69,7 +77,7 @@ def confirm(request: HttpRequest, proposal_id: uuid.UUID) -> HttpResponse:
 def refuse(request: HttpRequest, proposal_id: uuid.UUID) -> HttpResponse:
     """Refuse, as the second person, what somebody proposed."""
     reviewer = allowed(request, permissions.DECIDE)
-    return _done(
+    return done(
         request,
         proposed_for(proposal_id),
         lambda: proposal_refuse(proposal_id=proposal_id, reviewer=reviewer),
@@ -85,7 +93,7 @@ def flags_seen(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
     def act() -> None:
         flags_see(request=request_visible(request_id, reviewer), reviewer=reviewer)
 
-    return _done(request, request_id, act, "Noted that you have weighed them.")
+    return done(request, request_id, act, "Noted that you have weighed them.")
 
 
 def proposed_for(proposal_id: uuid.UUID) -> uuid.UUID:
@@ -96,7 +104,7 @@ def proposed_for(proposal_id: uuid.UUID) -> uuid.UUID:
     return proposal.request_id
 
 
-def _done(
+def done(
     request: HttpRequest, request_id: uuid.UUID, act: Callable[[], object], success: str
 ) -> HttpResponse:
     """Act, say how it went, and go back to the request."""

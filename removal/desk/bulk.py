@@ -23,7 +23,8 @@ from removal.desk import words
 from removal.desk.access import allowed
 from removal.desk.claiming import QUEUE
 from removal.life.deciding import STATEMENT_MAX, TIERS, AlreadyDecided, DecisionInvalid
-from removal.life.proposals import ProposalRefused, decision_propose
+from removal.life.effects import ProposalRefused
+from removal.life.proposals import decision_propose
 from removal.life.two_persons import SENSITIVE
 from removal.models import Candidate, RemovalRequest
 from removal.permissions import REVIEW

@@ -5,7 +5,6 @@ stands on a page that shows nothing of it but its number.
 """
 
 import uuid
-from collections.abc import Callable
 from typing import Final
 
 from django.contrib import messages
@@ -17,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from removal import permissions
 from removal.desk.access import allowed
-from removal.desk.acts import REVIEW
+from removal.desk.acts import REVIEW, done
 from removal.life.escalation import (
     EscalationRefused,
     escalation_procedure,
@@ -59,7 +58,7 @@ def procedure(request: HttpRequest, site: AdminSite) -> HttpResponse:
 def end_hold(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
     """End the legal hold of an escalated request."""
     reviewer = allowed(request, permissions.ESCALATED)
-    return _done(
+    return done(
         request,
         request_id,
         lambda: hold_end(request_id=request_id, reviewer=reviewer),
@@ -71,26 +70,12 @@ def end_hold(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
 def give_back(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
     """Give an escalated request back to the reviewers: it was no case for it."""
     reviewer = allowed(request, permissions.ESCALATED)
-    return _done(
+    return done(
         request,
         request_id,
         lambda: escalation_return(request_id=request_id, reviewer=reviewer),
         "The reviewers see this request again.",
     )
-
-
-def _done(
-    request: HttpRequest, request_id: uuid.UUID, act: Callable[[], None], success: str
-) -> HttpResponse:
-    try:
-        act()
-    except RequestGone as gone:
-        raise Http404(str(gone)) from None
-    except EscalationRefused as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, success)
-    return redirect(REVIEW, request_id)
 
 
 def _page(

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 
-from removal.life.proposals import proposal_open
 from removal.models import Proposal, ProposalState, State
 from removal.reasons import DENIAL_REASONS
 from removal.selectors import CandidateView, ReviewCase
-from removal.selectors.proposals import ProposalView, proposal_untold, proposal_viewed
+from removal.selectors.proposals import (
+    ProposalView,
+    proposal_open,
+    proposal_untold,
+    proposal_viewed,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
 from indexer.decode import DecoderUnavailable
-from removal.desk.access import case_shown
+from removal.desk.access import case_shown, reviewer_of
 from removal.desk.acts import REVIEW
 from removal.desk.forms import DecisionForm, TalkForm
 from removal.desk.pictures import BUSY
@@ -25,7 +25,7 @@ from removal.selectors import RequestGone
 @require_http_methods(["POST"])
 def message(request: HttpRequest, request_id: uuid.UUID, site: AdminSite) -> HttpResponse:
     """Send a message to the person."""
-    form = TalkForm.read(request.POST)
+    form, reviewer = TalkForm.read(request.POST), reviewer_of(request)
     return _said(
         request,
         request_id,
@@ -33,7 +33,7 @@ def message(request: HttpRequest, request_id: uuid.UUID, site: AdminSite) -> Htt
         form=form,
         say=lambda: message_send(
             request_id=request_id,
-            reviewer=request.user,  # type: ignore[arg-type]
+            reviewer=reviewer,
             text=form.message,
         ),
         success="The message is on the person's status page.",
@@ -43,7 +43,7 @@ def message(request: HttpRequest, request_id: uuid.UUID, site: AdminSite) -> Htt
 @require_http_methods(["POST"])
 def question(request: HttpRequest, request_id: uuid.UUID, site: AdminSite) -> HttpResponse:
     """Ask the person whether the chosen look-alike rows show them."""
-    form = TalkForm.read(request.POST)
+    form, reviewer = TalkForm.read(request.POST), reviewer_of(request)
     return _said(
         request,
         request_id,
@@ -51,7 +51,7 @@ def question(request: HttpRequest, request_id: uuid.UUID, site: AdminSite) -> Ht
         form=form,
         say=lambda: question_put(
             request_id=request_id,
-            reviewer=request.user,  # type: ignore[arg-type]
+            reviewer=reviewer,
             candidate_ids=form.chosen(),
             text=form.question,
         ),
@@ -72,7 +72,7 @@ def _said(
     """Say it and go back to the request; or show what is wrong, with the words as they were."""
     case = case_shown(request, request_id)
     try:
-        claim_check(request_id=request_id, reviewer=request.user)  # type: ignore[arg-type]
+        claim_check(request_id=request_id, reviewer=reviewer_of(request))
         say()
     except RequestGone as gone:
         raise Http404(str(gone)) from None

@@ -81,25 +81,24 @@ class Decision:
     tier: str
 
 
-def request_decide(
+def decision_check(
     *,
     request_id: uuid.UUID,
-    reviewer: User,
     approve: Collection[uuid.UUID],
     deny_reason: str | None,
     statement: str,
     tier: str | None,
     seen: int | None = None,
-) -> str:
-    """Decide a request and return its new state.
+) -> Decision:
+    """Return the decision that these words make, and change nothing.
 
-    It is approved when every exact and copy row is approved (look-alikes left out do not count
-    against it), denied when no row is, partly approved otherwise. After an appeal that brings
-    nothing new to a request that is in a release, it is `released` as before.
+    A request is approved when every exact and copy row is approved (look-alikes left out do not
+    count against it), denied when no row is, partly approved otherwise. After an appeal that brings
+    nothing new to a request that is in a release, it is `released` as before. No row of what is
+    escalated can be approved; while it is held, it is not decided at all.
 
     Args:
         request_id: which.
-        reviewer: who decides.
         approve: the candidates to remove; those listed already need not be named.
         deny_reason: a key of `DENIAL_REASONS`, when rows stay.
         statement: words to the subject, sealed; may be empty.
@@ -111,26 +110,6 @@ def request_decide(
         RequestChanged: it is, but not as the reviewer saw it.
         DecisionInvalid: a sentence says what to mend.
         RequestGone: there is no such request, or its case was deleted.
-    """
-    words = {"deny_reason": deny_reason, "tier": tier}
-    decision = decision_check(
-        request_id=request_id, approve=approve, statement=statement, seen=seen, **words
-    )
-    return decision_take(decision, reviewer=reviewer)
-
-
-def decision_check(
-    *,
-    request_id: uuid.UUID,
-    approve: Collection[uuid.UUID],
-    deny_reason: str | None,
-    statement: str,
-    tier: str | None,
-    seen: int | None = None,
-) -> Decision:
-    """Return the decision that these words make, and change nothing; errors as of deciding.
-
-    No row of what is escalated can be approved; while it is held, it is not decided at all.
     """
     request = request_found(request_id)
     if request.state != State.IN_REVIEW:

@@ -49,17 +49,6 @@ from removal.selectors.desk import RequestGone, request_visible
 from removal.selectors.proposals import Payload, ProposalView, payload_read, proposal_open
 from removal.selectors.sight import requests_seen
 
-__all__ = [
-    "ProposalRefused",
-    "ProposalStands",
-    "decision_propose",
-    "proposal_confirm",
-    "proposal_open",
-    "proposal_refuse",
-    "proposal_settle",
-    "proposal_undo",
-]
-
 
 class ProposalStands(AlreadyDecided):
     """Somebody else is at it: their proposal is open, or they have claimed the request."""
@@ -75,7 +64,7 @@ def decision_propose(
     tier: str | None,
     seen: int | None = None,
 ) -> Proposal:
-    """Propose a decision; arguments as those of `deciding.request_decide`.
+    """Propose a decision; arguments as those of `deciding.decision_check`.
 
     Returns:
         The proposal as it stands: `counting`, `waiting` for a second person, or `taken` already

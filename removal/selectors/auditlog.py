@@ -78,17 +78,7 @@ def staff_names() -> dict[str, str]:
 
 def entry_facts(entry: AuditEntry) -> dict[str, Any]:
     """Return every column of an entry as text and numbers: enough to check the chain elsewhere."""
-    return {
-        "seq": entry.seq,
-        "day": entry.day.isoformat(),
-        "at": entry.at.astimezone(dt.UTC).isoformat() if entry.at else None,
-        "actor": entry.actor,
-        "act": entry.act,
-        "subject": bytes(entry.subject).hex(),
-        "detail": entry.detail,
-        "previous": bytes(entry.previous).hex(),
-        "digest": bytes(entry.digest).hex(),
-    }
+    return {**audit.entry_facts(entry), "digest": bytes(entry.digest).hex()}
 
 
 def entries_facts(which: LogFilter, *, upto: int) -> Iterator[dict[str, Any]]:

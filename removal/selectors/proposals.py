@@ -4,7 +4,6 @@ import datetime as dt
 import json
 import math
 import uuid
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +23,6 @@ from removal.models import (
 )
 from removal.permissions import DECIDE
 from removal.selectors.desk import reviewer_key
-from removal.selectors.sight import requests_seen
 
 _ENDED_UNTOLD: Final = (ProposalState.STALE, ProposalState.REFUSED)
 
@@ -35,7 +33,7 @@ class Payload:
 
     Attributes:
         approve: candidates to remove.
-        deny_reason, statement, tier: as `deciding.request_decide` takes them.
+        deny_reason, statement, tier: as `deciding.decision_check` takes them.
         outcome: the state that it gave when it was proposed.
         reasons: why it needs a second person; empty where it does not.
     """
@@ -128,21 +126,6 @@ def proposal_untold(*, request_id: uuid.UUID, reviewer: User) -> ProposalView | 
     if last is None or last.proposed_by_id != reviewer.pk or last.state not in _ENDED_UNTOLD:
         return None
     return proposal_viewed(last)
-
-
-def proposals_waiting(*, reviewer: User) -> list[ProposalView]:
-    """Return the proposals of others that wait for a second person, the oldest first."""
-    waiting = _proposals().filter(state=ProposalState.WAITING, request__in=requests_seen(reviewer))
-    return [proposal_viewed(one) for one in waiting.exclude(proposed_by=reviewer)]
-
-
-def requests_awaited(*, reviewer: User) -> Collection[uuid.UUID]:
-    """Return the requests about which a proposal waits that this person could confirm."""
-    waiting = Proposal.objects.filter(state=ProposalState.WAITING, request__isnull=False)
-    if not reviewer.has_perm(DECIDE):
-        return ()
-    seen = waiting.filter(request__in=requests_seen(reviewer)).exclude(proposed_by=reviewer)
-    return tuple(seen.values_list("request_id", flat=True))
 
 
 def proposal_viewed(proposal: Proposal) -> ProposalView:

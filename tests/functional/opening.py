@@ -38,7 +38,7 @@ print("asked")
 """
 
 DECIDE: Final = f"""{_STAFF}
-from removal.life.deciding import request_decide
+from tests.removal.deciding import request_decide
 appealed = request.appealed_on is not None
 print(request_decide(
     request_id=request.pk,

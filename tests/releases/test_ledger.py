@@ -6,11 +6,11 @@ from django.db import transaction
 
 from releases.ledger import EntryRefused, entries_add
 from releases.models import ListEntry
-from removal.life.deciding import request_decide
 from removal.models import RemovalRequest, State
 from removal.signals import rows_approved
 from tests.releases.conftest import DAY, Row, rows
 from tests.removal import factories
+from tests.removal.deciding import request_decide
 
 pytestmark = pytest.mark.django_db
 

@@ -16,12 +16,12 @@ from releases.checks_proofs import proofs_check
 from releases.tasks import proofs_sweep, seal_proofs
 from removal.custody.secrets import SecretUnavailable
 from removal.life import appeals, closing, retention
-from removal.life.deciding import request_decide
 from removal.life.destroying import case_destroy
 from removal.models import AuditEntry, RemovalRequest, today
 from removal.selectors.proofs import proofs_due
 from tests.releases.conftest import out
 from tests.removal import factories
+from tests.removal.deciding import request_decide
 from tests.removal.factories import Case
 from unlist.keys import row_key
 from unlist.proof import proof_verify

@@ -40,11 +40,11 @@ from removal.custody import secrets
 from removal.custody.content import RowId, RowToVerify
 from removal.intake.submission import Submitted, request_submit
 from removal.life.closing import request_release
-from removal.life.deciding import request_decide
 from removal.models import Candidate, RemovalRequest
 from removal.permissions import ROLES
 from removal.search import draining, fingerprinting, matching
 from removal.selectors import OpenedRequest, request_open, review_case
+from tests.removal.deciding import request_decide
 
 PLAIN = b"this is no picture"
 

@@ -18,7 +18,7 @@ from django.db import connections
 from removal import audit
 from removal.life import appeals, retention, review
 from removal.life.closing import request_release
-from removal.life.deciding import AlreadyDecided, DecisionInvalid, request_decide
+from removal.life.deciding import AlreadyDecided, DecisionInvalid
 from removal.life.messages import UNANSWERED_MAX, ConversationInvalid, message_post, message_send
 from removal.life.questions import question_answer, question_put
 from removal.lifecycle import STEPS, TransitionRefused
@@ -26,6 +26,7 @@ from removal.models import AuditEntry, Candidate, Message, Purpose, Question, St
 from removal.selectors import requests_awaiting_release
 from removal.selectors.subject import rows_opened
 from tests.removal import factories
+from tests.removal.deciding import request_decide
 from tests.removal.factories import Case, match
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("real_database")]

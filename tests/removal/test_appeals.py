@@ -9,13 +9,14 @@ import pytest
 from removal import audit
 from removal.life import appeals, review
 from removal.life.closing import request_release
-from removal.life.deciding import DecisionInvalid, RequestChanged, request_decide
+from removal.life.deciding import DecisionInvalid, RequestChanged
 from removal.life.destroying import request_erase
 from removal.life.questions import question_put, requests_expire
 from removal.lifecycle import TransitionRefused
 from removal.models import AuditEntry, RemovalRequest, State, Verdict, today
 from removal.selectors import requests_awaiting_release, review_case
 from tests.removal import factories
+from tests.removal.deciding import request_decide
 from tests.removal.factories import Case
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_secrets")]

@@ -11,9 +11,9 @@ from django.core.management import CommandError, call_command
 from removal.audit import audit_verify
 from removal.custody import blobs
 from removal.life import claims, effects, retention, reveals, review
-from removal.life.deciding import DecisionInvalid, decision_take, request_decide
+from removal.life.deciding import DecisionInvalid, decision_take
 from removal.life.destroying import RequestHeld, case_destroy, photos_destroy, request_erase
-from removal.life.effects import proposals_take_effect
+from removal.life.effects import ProposalRefused, proposals_take_effect
 from removal.life.escalation import (
     EscalationRefused,
     escalation_procedure,
@@ -21,7 +21,7 @@ from removal.life.escalation import (
     hold_end,
     request_escalate,
 )
-from removal.life.proposals import ProposalRefused, decision_propose, proposal_confirm
+from removal.life.proposals import decision_propose, proposal_confirm
 from removal.life.questions import question_put, requests_expire
 from removal.models import (
     AuditEntry,
@@ -35,10 +35,10 @@ from removal.models import (
     today,
 )
 from removal.selectors import RequestGone, queue, review_case
-from removal.selectors.proposals import proposals_waiting
 from removal.selectors.queue import needing
 from removal.selectors.sight import requests_seen
 from tests.removal import factories
+from tests.removal.deciding import request_decide
 from tests.removal.factories import Case
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_secrets")]
@@ -133,7 +133,6 @@ def test_what_was_proposed_about_it_ends_and_its_claim_too(
     proposal.refresh_from_db()
     assert (proposal.state, bytes(proposal.payload_sealed)) == ("stale", b"")
     assert not Claim.objects.exists()
-    assert proposals_waiting(reviewer=anna) == []
     with pytest.raises(RequestGone):
         proposal_confirm(proposal_id=proposal.pk, reviewer=anna)
     with pytest.raises(ProposalRefused):

@@ -22,7 +22,6 @@ from removal.custody.sealing import role_key, unwrap
 from removal.intake import load
 from removal.intake.counters import MemoryCounters
 from removal.life import appeals, sessions
-from removal.life.deciding import request_decide
 from removal.life.messages import message_post, message_send
 from removal.life.reveals import photo_reveal
 from removal.models import Photo, Purpose, Recipient, RemovalRequest, SearchUnit
@@ -40,6 +39,7 @@ from tests.functional.leaks import (
     shapes_of,
 )
 from tests.removal import factories
+from tests.removal.deciding import request_decide
 from tests.removal.factories import Case, FakePrint, FakeSearcher, match, photo_bytes
 from tests.removal.web.conftest import form
 from tests.removal.web.conftest import photo as upload

@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 from removal import audit
 from removal.life import appeals, retention, review
 from removal.life.closing import request_release
-from removal.life.deciding import AlreadyDecided, DecisionInvalid, request_decide
+from removal.life.deciding import AlreadyDecided, DecisionInvalid
 from removal.life.messages import ConversationInvalid, message_post, message_send
 from removal.life.questions import question_answer, question_put
 from removal.lifecycle import TransitionRefused
@@ -38,6 +38,7 @@ from removal.search import draining, fingerprinting, matching
 from removal.selectors import request_open, requests_awaiting_release
 from removal.signals import rows_approved
 from tests.removal import factories
+from tests.removal.deciding import request_decide
 from tests.removal.factories import FakeSearcher, match
 from tests.removal.lifecycle_model import SIMILAR, Model, days
 

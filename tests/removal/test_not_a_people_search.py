@@ -23,7 +23,6 @@ from releases import places, signing
 from releases.build import release_build
 from releases.publish import releases_publish
 from removal.custody.content import row_opened
-from removal.life.deciding import request_decide
 from removal.life.questions import question_put
 from removal.models import Candidate, Kind, Purpose, RemovalRequest, State
 from removal.search import draining, fingerprinting, matching
@@ -31,6 +30,7 @@ from removal.selectors import request_open
 from tests.functional.leaks import shapes_of
 from tests.removal import factories
 from tests.removal.attacker import Attacker, Heard
+from tests.removal.deciding import request_decide
 from tests.removal.factories import FakeSearcher, catalog_group, match, photo_bytes
 from unlist.keys import row_key
 

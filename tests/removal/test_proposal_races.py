@@ -15,15 +15,9 @@ from django.db import connections
 from removal.audit import audit_verify
 from removal.life import claims, retention, review
 from removal.life.deciding import AlreadyDecided, DecisionInvalid
-from removal.life.effects import proposals_take_effect
+from removal.life.effects import ProposalRefused, proposal_settle, proposals_take_effect
 from removal.life.escalation import EscalationRefused, request_escalate
-from removal.life.proposals import (
-    ProposalRefused,
-    decision_propose,
-    proposal_confirm,
-    proposal_settle,
-    proposal_undo,
-)
+from removal.life.proposals import decision_propose, proposal_confirm, proposal_undo
 from removal.lifecycle import TransitionRefused
 from removal.models import AuditEntry, Candidate, Proposal, ProposalState, RemovalRequest, State
 from removal.selectors import RequestGone

@@ -15,29 +15,26 @@ from removal.audit import audit_verify
 from removal.custody.secrets import SecretUnavailable
 from removal.life import claims, effects, messages, questions, review
 from removal.life.appeals import request_appeal
-from removal.life.deciding import (
-    AlreadyDecided,
-    DecisionInvalid,
-    RequestChanged,
-    decision_take,
-    request_decide,
-)
-from removal.life.effects import proposals_due, proposals_take_effect
-from removal.life.proposals import (
+from removal.life.deciding import AlreadyDecided, DecisionInvalid, RequestChanged, decision_take
+from removal.life.effects import (
     ProposalRefused,
+    proposal_settle,
+    proposals_due,
+    proposals_take_effect,
+)
+from removal.life.proposals import (
     ProposalStands,
     decision_propose,
     proposal_confirm,
-    proposal_open,
     proposal_refuse,
-    proposal_settle,
     proposal_undo,
 )
 from removal.life.review import request_extend
 from removal.models import AuditEntry, Proposal, ProposalState, RemovalRequest, State
 from removal.selectors import RequestGone
-from removal.selectors.proposals import proposal_untold, proposals_waiting
+from removal.selectors.proposals import proposal_open, proposal_untold
 from tests.removal import factories
+from tests.removal.deciding import request_decide
 from tests.removal.factories import Case, match
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_secrets")]
@@ -289,8 +286,6 @@ def test_what_a_reviewer_proposes_an_approver_confirms(
     assert view.payload is not None
     assert view.payload.reasons == ("rita proposes, and an approver decides",)
     assert (view.confirmable_by(anna), view.confirmable_by(rita)) == (True, False)
-    assert [one.id for one in proposals_waiting(reviewer=anna)] == [proposal.pk]
-    assert proposals_waiting(reviewer=rita) == []
     proposal_confirm(proposal_id=proposal.pk, reviewer=anna)
     clock.passes(UNDO)
     assert (proposals_take_effect(), case.request.state) == (1, "approved")

@@ -11,12 +11,13 @@ from django.db import connections
 
 from removal.audit import audit_verify
 from removal.life import retention, review
-from removal.life.deciding import AlreadyDecided, request_decide
+from removal.life.deciding import AlreadyDecided
 from removal.lifecycle import TransitionRefused
 from removal.models import AuditEntry, Candidate, SearchUnit, State
 from removal.search import draining, fingerprinting, matching
 from removal.signals import rows_approved
 from tests.removal import factories
+from tests.removal.deciding import request_decide
 
 THREADS = 6
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("real_database")]

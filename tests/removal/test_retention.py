@@ -21,7 +21,6 @@ from removal.custody.secrets import SecretUnavailable
 from removal.intake import gate
 from removal.intake.load import Gate
 from removal.life import appeals, retention, review, sessions
-from removal.life.deciding import request_decide
 from removal.life.destroying import photos_destroy, request_erase
 from removal.life.messages import message_post, message_send
 from removal.life.questions import question_answer
@@ -45,6 +44,7 @@ from removal.models import (
 from removal.search import matching
 from removal.selectors import ReceiptUnknown, request_open
 from tests.removal import factories
+from tests.removal.deciding import request_decide
 from tests.removal.factories import Case
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_secrets")]

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 
 from removal.life import retention, reveals, review
 from removal.life.closing import request_release
-from removal.life.deciding import AlreadyDecided, DecisionInvalid, request_decide
+from removal.life.deciding import AlreadyDecided, DecisionInvalid
 from removal.life.destroying import case_destroy
 from removal.life.reveals import candidate_reveal, photo_reveal
 from removal.lifecycle import TransitionRefused
@@ -19,6 +19,7 @@ from removal.selectors.desk import case_key_held
 from removal.selectors.subject import ApprovedRow
 from removal.signals import rows_approved
 from tests.removal import factories
+from tests.removal.deciding import request_decide
 from tests.removal.factories import Case, match
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_secrets")]

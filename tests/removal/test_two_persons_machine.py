@@ -29,10 +29,9 @@ from hypothesis.stateful import (
 from removal import audit
 from removal.life.appeals import request_appeal
 from removal.life.deciding import AlreadyDecided, DecisionInvalid
-from removal.life.effects import proposals_take_effect
+from removal.life.effects import ProposalRefused, proposals_take_effect
 from removal.life.escalation import EscalationRefused, escalation_return, request_escalate
 from removal.life.proposals import (
-    ProposalRefused,
     decision_propose,
     proposal_confirm,
     proposal_refuse,

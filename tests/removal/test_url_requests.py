@@ -12,7 +12,6 @@ from django.core.management import call_command
 from indexer.query.fingerprint import Fingerprint, fingerprint_url
 from releases.models import ListEntry
 from removal.custody.content import FoundRow, row_opened
-from removal.life.deciding import request_decide
 from removal.models import Kind, Purpose, SearchUnit, State
 from removal.search import draining, fingerprinting, matching
 from removal.search.searching import CatalogSearcher
@@ -20,6 +19,7 @@ from removal.selectors import request_open, request_status
 from tests.functional.leaks import shapes_of
 from tests.removal import factories
 from tests.removal.attacker import Attacker
+from tests.removal.deciding import request_decide
 from tests.removal.factories import Case, groups_waited_for
 from unlist.keys import row_key
 

@@ -15,8 +15,10 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
+from releases.months import months_close
 from removal.life import questions, retention
 from removal.models import RetentionRun
+from tests.releases.months import answered
 from tests.removal import factories
 from tests.removal.web.gallery_cases import codes_unknown, visits_made
 from tests.removal.web.gallery_refusals import Shown, asking, failing, flooded, refused, under
@@ -70,6 +72,9 @@ class Gallery:
         monkeypatch.setattr(questions, "row_picture", lambda *_: factories.photo_bytes(5))
         self._patch = monkeypatch
         self._empty = {code: dict(_read(f"/{code}")) for code, _ in settings.LANGUAGES}
+        answered(23)
+        answered(40, days=9, months=2, state="denied")
+        months_close()
         self._codes = codes_unknown()
         self._visits = visits_made()
 
