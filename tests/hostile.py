@@ -68,8 +68,8 @@ def _computed_by(process: int) -> float:
 def _children_of(process: int) -> list[int]:
     try:
         threads = list(Path(f"/proc/{process}/task").iterdir())
-    except FileNotFoundError:
-        return []
+    except (FileNotFoundError, ProcessLookupError):
+        return []  # it has ended
     return [int(child) for thread in threads for child in _told(thread / "children").split()]
 
 
