@@ -17,6 +17,7 @@ STATEMENT: Final = "statement"
 EXTENSION: Final = "extension"
 APPEAL: Final = "appeal"
 PROOFS: Final = "proofs"
+ORDER: Final = "order"
 _FRAME: Final = struct.Struct(">iI")
 
 
@@ -70,6 +71,16 @@ def proposal_item(proposal_id: uuid.UUID) -> str:
     return f"proposal {proposal_id}"
 
 
+def errand_item(errand_id: uuid.UUID) -> str:
+    """Name what came of an errand among the sealed items of its request."""
+    return f"errand {errand_id}"
+
+
+def errand_unit_item(unit_id: int) -> str:
+    """Name what came of one unit among the sealed items of its errand."""
+    return f"unit {unit_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """What the subject wrote.
@@ -109,6 +120,10 @@ class FoundRow:
         regions: of the photos that it is a copy of (or the same file as), by place: the part that
             its picture covers, as left, top, right, bottom in shares of the photo's sides; None
             where that is not known.
+        placements: how its picture lies on photos, by their place; 0 stands for the row of which
+            it is a duplicate.
+        duplicate_of: of a duplicate, the id of the approved candidate that led to it; `evidence`
+            and `placements` then compare the two rows, and no photo is named.
     """
 
     dataset: str
@@ -125,6 +140,7 @@ class FoundRow:
     photos: tuple[int, ...]
     regions: dict[int, Region | None] = field(default_factory=dict)
     placements: dict[int, Placement] = field(default_factory=dict)
+    duplicate_of: str | None = None
 
     def to_bytes(self) -> bytes:
         """Serialize for sealing."""

@@ -6,12 +6,15 @@ purpose without being able to read it; the private half is wrapped to each recip
 more, under a shred key of the wrap's own. Sealing is HPKE (RFC 9180: DHKEM(X25519), HKDF-SHA256,
 ChaCha20-Poly1305). What a sealed text belongs to (request, purpose, item) goes into HPKE's `info`
 or the cipher's associated data, so that no text can be moved to another place unnoticed.
+
+An errand (`models.Errand`) has one data key, made and kept in the same way: what is said here of a
+request by its id holds for it too.
 """
 
 import hashlib
 import os
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.db.models import Q
 
 from removal.custody import secrets, shred
 from removal.models import DataKey, Purpose, Recipient, Wrap
@@ -40,6 +44,7 @@ RECIPIENTS: Final[Mapping[Purpose, tuple[Recipient, ...]]] = {
     Purpose.CASE: (Recipient.SUBJECT, Recipient.REVIEWER),
     Purpose.PROOF: (Recipient.SUBJECT,),
 }
+"""Of a request; the key of an errand is for whom it is made (`errand_keys_make`)."""
 
 
 PRIVATE_HALVES: Final[Mapping[Recipient, secrets.Secret]] = {
@@ -58,7 +63,7 @@ class Place:
     """What a sealed text belongs to; it opens nowhere else.
 
     Attributes:
-        request: the request's id.
+        request: the request's id, or the errand's.
         purpose: the data key's purpose.
         item: what it is within the request, such as `photo <id>`.
     """
@@ -106,10 +111,9 @@ def seal_to(public: Stored, text: bytes, place: Place) -> bytes:
 
 
 def seal(request_id: uuid.UUID, purpose: Purpose, item: str, text: bytes) -> bytes:
-    """Seal a text to a purpose of a stored request."""
-    public = DataKey.objects.values_list("public", flat=True).get(
-        request_id=request_id, purpose=purpose
-    )
+    """Seal a text to a purpose of a stored request or errand."""
+    keys = DataKey.objects.filter(_owner(request_id, purpose))
+    public = keys.values_list("public", flat=True).get()
     return seal_to(public, text, Place(request_id, purpose, item))
 
 
@@ -141,7 +145,7 @@ def role_key(recipient: Recipient) -> PrivateKey:
 
 @dataclass(frozen=True, slots=True)
 class NewKeys:
-    """Keys of a request that is about to be stored: rows to insert, nothing private."""
+    """Keys of what is about to be stored: rows to insert, nothing private."""
 
     keys: tuple[DataKey, ...]
     wraps: tuple[Wrap, ...]
@@ -163,19 +167,47 @@ def keys_make(request_id: uuid.UUID, subject_public: bytes) -> NewKeys:
         Recipient.REVIEWER: secrets.secret_read(secrets.REVIEWER_PUBLIC),
         Recipient.WORKER: secrets.secret_read(secrets.WORKER_PUBLIC),
     }
-    pairs = [(purpose, who) for purpose, several in RECIPIENTS.items() for who in several]
-    private = {
-        purpose: PrivateKey(X25519PrivateKey.generate().private_bytes_raw())
-        for purpose in RECIPIENTS
-    }
+    private = _privates(RECIPIENTS)
     keys = {
         purpose: DataKey(request_id=request_id, purpose=purpose, public=public_half(key))
         for purpose, key in private.items()
     }
+    return _wrapped(request_id, keys, private, RECIPIENTS, publics)
+
+
+def errand_keys_make(errand_id: uuid.UUID, recipients: Collection[Recipient]) -> NewKeys:
+    """Make an errand's one data key, wrapped for workers, reviewers or both."""
+    files = {
+        Recipient.REVIEWER: secrets.REVIEWER_PUBLIC,
+        Recipient.WORKER: secrets.WORKER_PUBLIC,
+    }
+    publics = {who: secrets.secret_read(files[who]) for who in recipients}
+    several = {Purpose.ERRAND: tuple(recipients)}
+    private = _privates(several)
+    public = public_half(private[Purpose.ERRAND])
+    key = DataKey(errand_id=errand_id, purpose=Purpose.ERRAND, public=public)
+    return _wrapped(errand_id, {Purpose.ERRAND: key}, private, several, publics)
+
+
+def _privates(purposes: Iterable[Purpose]) -> dict[Purpose, PrivateKey]:
+    return {
+        purpose: PrivateKey(X25519PrivateKey.generate().private_bytes_raw()) for purpose in purposes
+    }
+
+
+def _wrapped(
+    owner_id: uuid.UUID,
+    keys: Mapping[Purpose, DataKey],
+    private: Mapping[Purpose, PrivateKey],
+    recipients: Mapping[Purpose, tuple[Recipient, ...]],
+    publics: Mapping[Recipient, bytes],
+) -> NewKeys:
+    """Wrap the private halves to their recipients, each wrap under a new shred key."""
+    pairs = [(purpose, who) for purpose, several in recipients.items() for who in several]
     wraps = []
     made = shred.keys_make(len(pairs))
     for (purpose, who), (name, shred_key) in zip(pairs, made.items(), strict=True):
-        place = _wrap_place(request_id, purpose, who)
+        place = _wrap_place(owner_id, purpose, who)
         inner = seal_to(publics[who], private[purpose].raw, place)
         sealed = _lock(shred_key, inner, place)
         holder = key_id(publics[who]) if who in PRIVATE_HALVES else ""
@@ -217,9 +249,7 @@ def _successor(recipient: Recipient, holder: PrivateKey) -> PrivateKey | None:
 
 
 def _wrap_of(request_id: uuid.UUID, purpose: Purpose, recipient: Recipient) -> Wrap:
-    wrap = Wrap.objects.filter(
-        key__request_id=request_id, key__purpose=purpose, recipient=recipient
-    ).first()
+    wrap = Wrap.objects.filter(_owner(request_id, purpose, "key__"), recipient=recipient).first()
     if wrap is None:
         raise NotReadable("There is no key for this reader: it was destroyed or never given.")
     return wrap
@@ -240,7 +270,7 @@ def unwrap_many(
     ).select_related("key")
     opened = {}
     for wrap in wraps:
-        request_id = wrap.key.request_id
+        request_id = wrap.key.owner_id
         try:
             opened[request_id] = _unwrapped(
                 wrap, _wrap_place(request_id, purpose, recipient), holder
@@ -261,7 +291,7 @@ def wrap_renew(wrap: Wrap, recipient: Recipient, holder: PrivateKey) -> bool:
         NotReadable: none of the holder's halves opens it.
         KeyShredded: its shred key was destroyed.
     """
-    place = _wrap_place(wrap.key.request_id, Purpose(wrap.key.purpose), recipient)
+    place = _wrap_place(wrap.key.owner_id, Purpose(wrap.key.purpose), recipient)
     private, public = _unwrapped(wrap, place, holder), public_half(holder)
     [(name, shred_key)] = shred.keys_make(1).items()
     sealed = _lock(shred_key, seal_to(public, private.raw, place), place)
@@ -275,7 +305,13 @@ def wrap_renew(wrap: Wrap, recipient: Recipient, holder: PrivateKey) -> bool:
 def publics_of(request_ids: Collection[uuid.UUID], purpose: Purpose) -> dict[uuid.UUID, bytes]:
     """Return the public half for a purpose of each of several requests, by one query."""
     keys = DataKey.objects.filter(request_id__in=request_ids, purpose=purpose)
-    return {name: bytes(public) for name, public in keys.values_list("request_id", "public")}
+    return {key.owner_id: bytes(key.public) for key in keys}
+
+
+def _owner(owner_id: uuid.UUID, purpose: Purpose, prefix: str = "") -> Q:
+    """Return the condition that a data key is the owner's for a purpose."""
+    owner = "errand_id" if purpose == Purpose.ERRAND else "request_id"
+    return Q(**{f"{prefix}{owner}": owner_id, f"{prefix}purpose": purpose})
 
 
 def _unwrapped(wrap: Wrap, place: Place, holder: PrivateKey) -> PrivateKey:

@@ -21,6 +21,7 @@ from removal.custody import blobs, shred
 from removal.models import (
     Candidate,
     Claim,
+    Errand,
     Flag,
     Message,
     Photo,
@@ -39,6 +40,18 @@ from removal.models import (
 # Stands as closing day while a request is purged: a purge that dies is completed by the next run.
 PURGING: Final = dt.date(1970, 1, 1)
 _PHOTO_KEYS: Final = (Purpose.PHOTO, Purpose.PRINT)
+_CASE_KEYS: Final = (Purpose.CASE, Purpose.ERRAND)
+_CASE_ROWS: Final = (
+    Errand,
+    Question,
+    Message,
+    Candidate,
+    SearchUnit,
+    Photo,
+    Proposal,
+    Flag,
+    Claim,
+)
 
 
 class RequestHeld(Exception):
@@ -97,10 +110,10 @@ def case_destroy(request_id: uuid.UUID, *, where: Q | None = None) -> bool:
         if not taken:
             return False
         photos_destroy(request_id)
-        shred.keys_destroy(_shreds(_wraps(request_id, (Purpose.CASE,))))
+        shred.keys_destroy(_shreds(_wraps(request_id, _CASE_KEYS)))
         request = RemovalRequest.objects.get(pk=request_id)
-        _wraps_forget(_wraps(request_id, (Purpose.CASE,)))
-        for model in (Question, Message, Candidate, SearchUnit, Photo, Proposal, Flag, Claim):
+        _wraps_forget(_wraps(request_id, _CASE_KEYS))
+        for model in _CASE_ROWS:
             model.objects.filter(request_id=request_id).delete()
         audit.audit_append(act="case_destroyed", actor=audit.RETENTION, tag=_tag_left(request))
     return True
@@ -160,7 +173,7 @@ def request_erase(request_id: uuid.UUID) -> bool:
 
 def worker_keys_destroy(request_ids: Iterable[uuid.UUID] | None = None) -> int:
     """Destroy the worker's wraps of requests whose search is over; return how many there were."""
-    over = Wrap.objects.filter(recipient=Recipient.WORKER).exclude(
+    over = Wrap.objects.filter(recipient=Recipient.WORKER, key__request__isnull=False).exclude(
         key__request__state__in=(State.RECEIVED, State.SEARCHING)
     )
     if request_ids is not None:
@@ -198,7 +211,9 @@ def _keys_gone(names: list[uuid.UUID]) -> None:
 
 
 def _wraps(request_id: uuid.UUID, purposes: tuple[Purpose, ...]) -> QuerySet[Wrap]:
-    return Wrap.objects.filter(key__request_id=request_id, key__purpose__in=purposes)
+    """Return the wraps of a request for some purposes, and with `ERRAND` those of its errands."""
+    owner = Q(key__request_id=request_id) | Q(key__errand__request_id=request_id)
+    return Wrap.objects.filter(owner, key__purpose__in=purposes)
 
 
 def _shreds(rows: QuerySet[Wrap] | QuerySet[SubjectSession]) -> list[uuid.UUID]:

@@ -3,10 +3,16 @@
 A worker of the staff role looks every few seconds (`tasks.sweep`), and every staff page of a
 request looks too. A proposal takes effect once, by one conditional UPDATE under the lock of its
 request's row, exactly as it was proposed; if its request changed meanwhile, it is stale.
+
+What a proposal does is its kind's *effect* (`effect_register`), called once, in the transaction
+in which the proposal becomes `taken`. A proposal that is about no request (a sweep, rows to be
+taken off the list) waits and counts down in the same way.
 """
 
 import logging
 import uuid
+from collections.abc import Callable
+from typing import Final
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -23,12 +29,21 @@ from removal.life.deciding import (
     decision_take,
 )
 from removal.life.two_persons import second_needed
-from removal.models import PROPOSAL_OPEN, Claim, Proposal, ProposalState, RemovalRequest
+from removal.models import (
+    PROPOSAL_OPEN,
+    Claim,
+    Proposal,
+    ProposalKind,
+    ProposalState,
+    RemovalRequest,
+)
 from removal.permissions import DECIDE, REVIEW
 from removal.selectors.desk import RequestGone
-from removal.selectors.proposals import Payload, payload_read
+from removal.selectors.proposals import payload_read
 
 log = logging.getLogger(__name__)
+
+Effect = Callable[[Proposal], None]
 
 
 class ProposalRefused(Exception):
@@ -45,6 +60,21 @@ class ProposalRefused(Exception):
 
 class ProposalsIncomplete(Exception):
     """A proposal that is due could not take effect for now; the next run tries again."""
+
+
+class EffectStale(Exception):
+    """What was proposed cannot be done any more: the proposal ends without effect."""
+
+
+def effect_register(kind: ProposalKind, effect: Effect) -> None:
+    """Say what a proposal of a kind does; layers above this one call it when Django is ready.
+
+    Args:
+        kind: of proposals.
+        effect: called with the proposal as it was, its payload still in it. It raises
+            `EffectStale` where that cannot be done any more.
+    """
+    _EFFECTS[kind] = effect
 
 
 def proposals_due() -> list[uuid.UUID]:
@@ -79,6 +109,12 @@ def proposal_settle(request_id: uuid.UUID) -> bool:
     return any(taken)
 
 
+def proposal_take(proposal_id: uuid.UUID) -> bool:
+    """Have one proposal take effect if it is due; tell whether this call did it."""
+    due = _due(Q(pk=proposal_id)).first()
+    return due is not None and _taken(due)
+
+
 def proposals_outrun(request_id: uuid.UUID, *, by: User | None = None) -> None:
     """End what is open about a request; call it under the lock of its row."""
     open_ones = Proposal.objects.filter(request_id=request_id, state__in=PROPOSAL_OPEN)
@@ -87,9 +123,10 @@ def proposals_outrun(request_id: uuid.UUID, *, by: User | None = None) -> None:
 
 def _due(about: Q) -> QuerySet[Proposal]:
     over = Q(state=ProposalState.COUNTING, effective_at__lte=timezone.now())
-    changed = Q(state__in=PROPOSAL_OPEN) & ~Q(seen=F("request__state_seq"))
+    open_one = Q(state__in=PROPOSAL_OPEN, request__isnull=False)
+    changed = open_one & ~Q(seen=F("request__state_seq"))
     related = ("request", "proposed_by", "confirmed_by")
-    due = Proposal.objects.filter(about & (over | changed), request__isnull=False)
+    due = Proposal.objects.filter(about & (over | changed))
     return due.select_related(*related).order_by("effective_at", "proposed_at")
 
 
@@ -97,22 +134,22 @@ def _taken(proposal: Proposal) -> bool:
     """Have one proposal take effect, or end it as stale; tell whether this call had it take."""
     try:
         with transaction.atomic():
-            request = request_locked(proposal.request_id)
-            if request.state_seq != proposal.seen:
+            request = about_locked(proposal)
+            if request is not None and request.state_seq != proposal.seen:
                 raise RequestChanged
-            payload = payload_read(proposal)
             counting = Proposal.objects.filter(pk=proposal.pk, state=ProposalState.COUNTING)
             if not counting.update(**ended(ProposalState.TAKEN, None)):
                 return False
-            _decided(proposal, payload)
-    except (AlreadyDecided, DecisionInvalid, RequestGone, ProposalRefused):
+            _EFFECTS[ProposalKind(proposal.kind)](proposal)
+    except (AlreadyDecided, DecisionInvalid, RequestGone, ProposalRefused, EffectStale):
         _stale(proposal)
         return False
     return True
 
 
-def _decided(proposal: Proposal, payload: Payload | None) -> None:
+def _decided(proposal: Proposal) -> None:
     """Decide as proposed, in the proposer's name; the rule of two is asked once more."""
+    payload = payload_read(proposal)
     if payload is None or proposal.request_id is None:
         raise RequestGone("What was proposed is deleted.")
     decision = decision_check(
@@ -125,12 +162,17 @@ def _decided(proposal: Proposal, payload: Payload | None) -> None:
     )
     right_check(proposal.proposed_by, REVIEW, "The proposer may not review any more.")
     if second_needed(decision, reviewer=proposal.proposed_by):
-        _two_check(proposal)
+        two_check(proposal)
     decision_take(decision, reviewer=proposal.proposed_by, confirmed_by=proposal.confirmed_by)
     Claim.objects.filter(request_id=proposal.request_id).delete()
 
 
-def _two_check(proposal: Proposal) -> None:
+def two_check(proposal: Proposal) -> None:
+    """See that a second person confirmed a proposal and may (still) decide.
+
+    Raises:
+        ProposalRefused: nobody did, or they may not.
+    """
     second = proposal.confirmed_by
     if second is None or second == proposal.proposed_by:
         raise ProposalRefused("own", "This needs a second person by now.")
@@ -139,10 +181,10 @@ def _two_check(proposal: Proposal) -> None:
 
 def _stale(proposal: Proposal) -> None:
     with transaction.atomic():
-        request = request_locked(proposal.request_id)
+        request = about_locked(proposal)
         open_one = Proposal.objects.filter(pk=proposal.pk, state__in=PROPOSAL_OPEN)
         if open_one.update(**ended(ProposalState.STALE, None)):
-            tag = audit.subject_tag(request)
+            tag = audit.subject_tag(request) if request else b""
             audit.audit_append(act="proposal_stale", actor=audit.WORKER, tag=tag)
 
 
@@ -161,6 +203,15 @@ def right_check(person: User, right: str, sentence: str) -> None:
         raise ProposalRefused("no_right", sentence)
 
 
+def about_locked(proposal: Proposal) -> RemovalRequest | None:
+    """Lock the row of the request that a proposal is about; None where it is about none.
+
+    Raises:
+        RequestGone: the request is gone.
+    """
+    return None if proposal.request_id is None else request_locked(proposal.request_id)
+
+
 def request_locked(request_id: uuid.UUID | None) -> RemovalRequest:
     """Lock the row of a request, which always comes first, so that no two lock crosswise.
 
@@ -172,3 +223,6 @@ def request_locked(request_id: uuid.UUID | None) -> RemovalRequest:
     if request is None:
         raise RequestGone("There is no such request: it may have been purged on its clock.")
     return request
+
+
+_EFFECTS: Final[dict[str, Effect]] = {ProposalKind.DECISION: _decided}

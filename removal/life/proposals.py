@@ -5,11 +5,14 @@
 decide, confirms it, and counts down then. Nobody is the second to themselves, in whatever role or
 order: each step says so in the condition of its UPDATE, and the database refuses it once more.
 A request has one open proposal at most. Who comes second is told who came first.
+
+`proposal_put` stores a proposal of any other kind, which the caller has checked; it is undone,
+confirmed and refused in the same way, and `effects` calls its kind's effect.
 """
 
 import datetime as dt
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -30,13 +33,16 @@ from removal.life.deciding import (
 )
 from removal.life.effects import (
     ProposalRefused,
+    about_locked,
     ended,
     proposal_settle,
+    proposal_take,
     request_locked,
     right_check,
 )
 from removal.life.two_persons import second_needed
 from removal.models import (
+    Errand,
     Proposal,
     ProposalKind,
     ProposalState,
@@ -96,11 +102,61 @@ def decision_propose(
     )
     with transaction.atomic():
         request = _locked_as_checked(decision)
-        _free_check(request, reviewer)
-        proposal = _made(request, reviewer, payload)
-        detail = {"outcome": decision.outcome.value, "two_persons": bool(payload.reasons)}
-        _noted("proposed", request, reviewer, **detail)
-    return _at_once(proposal)
+        free_check(request, reviewer)
+        proposal = proposal_put(
+            ProposalKind.DECISION,
+            reviewer=reviewer,
+            request=request,
+            payload=payload,
+            needs_second=bool(payload.reasons),
+            detail={"outcome": decision.outcome.value},
+        )
+    return proposal_at_once(proposal)
+
+
+def proposal_put(
+    kind: ProposalKind,
+    *,
+    reviewer: User,
+    request: RemovalRequest | None = None,
+    errand: Errand | None = None,
+    payload: Payload | None = None,
+    facts: Mapping[str, object] | None = None,
+    needs_second: bool,
+    detail: Mapping[str, object] | None = None,
+) -> Proposal:
+    """Store and audit a proposal that was checked; call `proposal_at_once` after the transaction.
+
+    Args:
+        kind: what it would do.
+        reviewer: whose it is.
+        request: the request that it is about, its row locked; it is stale once that has changed.
+        errand: the sweep that it is about.
+        payload: what it says of a request, sealed under the request's `case`.
+        facts: what it says where that is personal to nobody.
+        needs_second: whether it waits for a second person.
+        detail: counts and codes for the audit log.
+    """
+    now = timezone.now()
+    proposal = Proposal(
+        kind=kind,
+        request=request,
+        errand=errand,
+        facts=dict(facts or {}),
+        seen=request.state_seq if request else 0,
+        proposed_by=reviewer,
+        proposed_at=now,
+        effective_at=None if needs_second else _ends(now),
+        needs_second=needs_second,
+        state=ProposalState.WAITING if needs_second else ProposalState.COUNTING,
+    )
+    if request is not None and payload is not None:
+        item = content.proposal_item(proposal.pk)
+        proposal.payload_sealed = seal(request.pk, Purpose.CASE, item, payload.to_bytes())
+    proposal.save(force_insert=True)
+    said = {"kind": kind.value} if kind != ProposalKind.DECISION else {}
+    _noted("proposed", proposal, reviewer, **said, **(detail or {}), two_persons=needs_second)
+    return proposal
 
 
 def proposal_confirm(*, proposal_id: uuid.UUID, reviewer: User) -> Proposal:
@@ -113,21 +169,21 @@ def proposal_confirm(*, proposal_id: uuid.UUID, reviewer: User) -> Proposal:
     proposal = _found(proposal_id, reviewer)
     _second_check(proposal, reviewer, "confirm")
     with transaction.atomic():
-        request, now = request_locked(proposal.request_id), timezone.now()
-        waiting = Proposal.objects.filter(
-            pk=proposal_id, state=ProposalState.WAITING, seen=request.state_seq
-        )
+        request, now = about_locked(proposal), timezone.now()
+        waiting = Proposal.objects.filter(pk=proposal_id, state=ProposalState.WAITING)
+        if request is not None:
+            waiting = waiting.filter(seen=request.state_seq)
         confirmed = waiting.exclude(proposed_by=reviewer).update(
             state=ProposalState.COUNTING, confirmed_by=reviewer, effective_at=_ends(now)
         )
         if not confirmed:
             raise _too_late(proposal_id)
-        _noted("proposal_confirmed", request, reviewer)
-    return _at_once(proposal)
+        _noted("proposal_confirmed", proposal, reviewer)
+    return proposal_at_once(proposal)
 
 
 def proposal_refuse(*, proposal_id: uuid.UUID, reviewer: User) -> None:
-    """Be the second person and say no: the proposal ends, the request is free for another.
+    """Be the second person and say no: the proposal ends, and another can be made.
 
     Raises:
         ProposalRefused, RequestGone: see `proposal_confirm`.
@@ -135,12 +191,12 @@ def proposal_refuse(*, proposal_id: uuid.UUID, reviewer: User) -> None:
     proposal = _found(proposal_id, reviewer)
     _second_check(proposal, reviewer, "refuse")
     with transaction.atomic():
-        request = request_locked(proposal.request_id)
+        about_locked(proposal)
         waiting = Proposal.objects.filter(pk=proposal_id, state=ProposalState.WAITING)
         others = waiting.exclude(proposed_by=reviewer)
         if not others.update(**ended(ProposalState.REFUSED, reviewer)):
             raise _too_late(proposal_id)
-        _noted("proposal_refused", request, reviewer)
+        _noted("proposal_refused", proposal, reviewer)
 
 
 def proposal_undo(*, proposal_id: uuid.UUID, reviewer: User) -> Payload | None:
@@ -154,38 +210,20 @@ def proposal_undo(*, proposal_id: uuid.UUID, reviewer: User) -> Payload | None:
     if reviewer.pk not in {proposal.proposed_by_id, proposal.confirmed_by_id}:
         raise ProposalRefused("not_yours", "Only who proposed or confirmed it can undo it.")
     with transaction.atomic():
-        request = request_locked(proposal.request_id)
+        about_locked(proposal)
         payload = payload_read(proposal)
         running = Q(state=ProposalState.COUNTING, effective_at__gt=timezone.now())
         undoable = Proposal.objects.filter(running | Q(state=ProposalState.WAITING), pk=proposal_id)
         if not undoable.update(**ended(ProposalState.UNDONE, reviewer)):
             raise _too_late(proposal_id)
-        _noted("proposal_undone", request, reviewer)
+        _noted("proposal_undone", proposal, reviewer)
     return payload
 
 
-def _made(request: RemovalRequest, reviewer: User, payload: Payload) -> Proposal:
-    now, second = timezone.now(), bool(payload.reasons)
-    proposal = Proposal(
-        kind=ProposalKind.DECISION,
-        request=request,
-        seen=request.state_seq,
-        proposed_by=reviewer,
-        proposed_at=now,
-        effective_at=None if second else _ends(now),
-        needs_second=second,
-        state=ProposalState.WAITING if second else ProposalState.COUNTING,
-    )
-    item = content.proposal_item(proposal.pk)
-    proposal.payload_sealed = seal(request.pk, Purpose.CASE, item, payload.to_bytes())
-    proposal.save(force_insert=True)
-    return proposal
-
-
-def _at_once(proposal: Proposal) -> Proposal:
+def proposal_at_once(proposal: Proposal) -> Proposal:
     """Return the proposal as it stands, after it took effect where there is no time to undo."""
-    if not settings.UNLIST.undo_seconds and proposal.request_id is not None:
-        proposal_settle(proposal.request_id)
+    if not settings.UNLIST.undo_seconds:
+        proposal_take(proposal.pk)
     proposal.refresh_from_db()
     return proposal
 
@@ -195,11 +233,12 @@ def _ends(now: dt.datetime) -> dt.datetime:
 
 
 def _found(proposal_id: uuid.UUID, reviewer: User) -> Proposal:
-    """Return a proposal about a request that this person can see, after what is due took effect."""
-    proposal = Proposal.objects.filter(pk=proposal_id, request__in=requests_seen(reviewer)).first()
-    if proposal is None or proposal.request_id is None:
+    """Return a proposal that this person can see, after what is due took effect."""
+    seen = Q(request__isnull=True) | Q(request__in=requests_seen(reviewer))
+    proposal = Proposal.objects.filter(seen, pk=proposal_id).first()
+    if proposal is None:
         raise RequestGone("There is no such proposal (any more).")
-    proposal_settle(proposal.request_id)
+    proposal_take(proposal_id)
     proposal.refresh_from_db()
     return proposal
 
@@ -223,8 +262,12 @@ def _locked_as_checked(decision: Decision) -> RemovalRequest:
     return request
 
 
-def _free_check(request: RemovalRequest, reviewer: User) -> None:
-    """Refuse who is not alone with a request, and tell them who is at it."""
+def free_check(request: RemovalRequest, reviewer: User) -> None:
+    """Refuse who is not alone with a request, and tell them who is at it.
+
+    Raises:
+        ProposalStands: somebody has claimed it, or a proposal about it is open.
+    """
     claim = claim_of(request.pk)
     if claim is not None and claim.reviewer_id != reviewer.pk:
         raise ProposalStands(
@@ -261,6 +304,6 @@ def _too_late(proposal_id: uuid.UUID) -> ProposalRefused:
     return ProposalRefused("too_late", told[ProposalState(proposal.state)])
 
 
-def _noted(act: str, request: RemovalRequest, reviewer: User, **detail: object) -> None:
-    tag = audit.subject_tag(request)
+def _noted(act: str, proposal: Proposal, reviewer: User, **detail: object) -> None:
+    tag = audit.subject_tag(proposal.request) if proposal.request else b""
     audit.audit_append(act=act, actor=audit.staff(reviewer.pk), tag=tag, detail=detail)

@@ -30,6 +30,7 @@ from removal.life.destroying import (
     sessions_forget,
     worker_keys_destroy,
 )
+from removal.life.errands import errands_give_up
 from removal.life.questions import requests_expire
 from removal.life.sessions import IDLE
 from removal.lifecycle import CLOSED, TransitionRefused, step_taken
@@ -89,6 +90,7 @@ def retention_run() -> Counter[str]:
     run.each("given_up", _unsearched(), _search_given_up)
     run.each("cases", _cases_due(), _case_ended)
     run.take("worker_keys", worker_keys_destroy)
+    run.take("errands", errands_give_up)
     run.take("orphan_keys", lambda: shred.keys_destroy(list(_orphan_keys())))
     run.take("orphan_blobs", _orphan_blobs_delete)
     run.take("tickets", _tickets_forget)

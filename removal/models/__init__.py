@@ -5,6 +5,7 @@ with a private half that is wrapped to the roles of docs/privacy.md "Keys". In t
 states, days, kinds, counts and random identifiers. Times that concern the subject are days.
 """
 
+from removal.models.errands import Errand, ErrandUnit, SweepRow
 from removal.models.house import AuditEntry, AuditTip, RetentionRun, SpentTicket
 from removal.models.keys import DataKey, SubjectSession, Wrap
 from removal.models.requests import Photo, RemovalRequest
@@ -21,6 +22,8 @@ from removal.models.staff import (
 from removal.models.terms import (
     Author,
     Category,
+    ErrandKind,
+    ErrandState,
     Kind,
     ProposalKind,
     ProposalState,
@@ -42,6 +45,10 @@ __all__ = [
     "Claim",
     "DataKey",
     "DeskSettings",
+    "Errand",
+    "ErrandKind",
+    "ErrandState",
+    "ErrandUnit",
     "Flag",
     "Kind",
     "Message",
@@ -60,6 +67,7 @@ __all__ = [
     "StaffLock",
     "State",
     "SubjectSession",
+    "SweepRow",
     "Verdict",
     "Wrap",
     "today",

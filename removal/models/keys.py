@@ -1,29 +1,49 @@
 """Keys in the database: public halves, private halves that are wrapped twice, sessions."""
 
+import uuid
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 
+from removal.models.errands import Errand
 from removal.models.requests import RemovalRequest
 from removal.models.terms import Purpose, Recipient
 
 
 class DataKey(models.Model):
-    """One data key of a request: its public half, to which anyone here can seal."""
+    """One data key of a request or an errand: its public half, to which anyone here can seal."""
 
-    request = models.ForeignKey(RemovalRequest, models.CASCADE, related_name="keys")
+    request = models.ForeignKey(
+        RemovalRequest, models.CASCADE, null=True, blank=True, related_name="keys"
+    )
+    errand = models.ForeignKey(Errand, models.CASCADE, null=True, blank=True, related_name="keys")
     purpose = models.CharField(max_length=8, choices=Purpose)
     public = models.BinaryField(max_length=32)
 
     class Meta:
-        """One key per purpose."""
+        """One key per purpose; each belongs to a request or to an errand."""
 
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["request", "purpose"], name="one_key_per_purpose"),
+            models.UniqueConstraint(fields=["errand", "purpose"], name="one_key_per_errand"),
+            models.CheckConstraint(
+                condition=Q(request__isnull=False, errand__isnull=True)
+                | Q(request__isnull=True, errand__isnull=False),
+                name="a_key_has_one_owner",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.request_id} {self.purpose}"
+        return f"{self.owner_id} {self.purpose}"
+
+    @property
+    def owner_id(self) -> uuid.UUID:
+        """The id of the request or errand that it belongs to."""
+        owner: uuid.UUID | None = self.request_id or self.errand_id
+        if owner is None:
+            raise ValueError("This key belongs to nothing.")
+        return owner
 
 
 class Wrap(models.Model):

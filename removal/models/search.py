@@ -89,6 +89,9 @@ class Candidate(models.Model):
     row_tag = models.BinaryField(max_length=32, db_index=True)
     """HMAC of the row under a key outside the database: equal rows show, rows do not."""
     row_sealed = models.BinaryField()
+    offered = models.BooleanField(default=False)
+    """A duplicate of approved rows, found after the decision and offered to maintainers: nobody
+    else is told of it before it is approved, and then it is not offered any more."""
 
     class Meta:
         """A row is a candidate once; a request's kinds are asked for without reading its rows."""

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from removal.models.errands import Errand
 from removal.models.requests import RemovalRequest
 from removal.models.terms import ProposalKind, ProposalState
 
@@ -120,8 +121,15 @@ class Proposal(models.Model):
     request = models.ForeignKey(
         RemovalRequest, models.CASCADE, null=True, blank=True, related_name="proposals"
     )
+    errand = models.ForeignKey(
+        Errand, models.CASCADE, null=True, blank=True, related_name="proposals"
+    )
+    """The sweep that it is about."""
+    facts = models.JSONField(default=dict, blank=True)
+    """What it says where that is personal to nobody: codes, counts, keys of a list."""
     payload_sealed = models.BinaryField(blank=True, default=b"")
-    """What it says, under `case` for a decision, at `content.proposal_item`; emptied at its end."""
+    """What it says, where it is about a request: under its `case`, at `content.proposal_item`;
+    emptied at its end."""
     seen = models.PositiveBigIntegerField(default=0)
     """`state_seq` of the request when it was proposed: another one makes it stale."""
     proposed_by = models.ForeignKey(
@@ -156,6 +164,16 @@ class Proposal(models.Model):
                 fields=["request"],
                 condition=Q(state__in=PROPOSAL_OPEN),
                 name="one_open_proposal_per_request",
+            ),
+            models.UniqueConstraint(
+                fields=["errand"],
+                condition=Q(state__in=PROPOSAL_OPEN),
+                name="one_open_proposal_per_sweep",
+            ),
+            models.CheckConstraint(
+                condition=Q(needs_second=True)
+                | ~Q(kind__in=[ProposalKind.WITHDRAWAL, ProposalKind.SWEEP]),
+                name="two_persons_by_kind",
             ),
             models.CheckConstraint(
                 condition=Q(confirmed_by__isnull=True) | ~Q(confirmed_by=F("proposed_by")),

@@ -40,6 +40,8 @@ class Purpose(models.TextChoices):
     PRINT = "print"
     CASE = "case"
     PROOF = "proof"
+    ERRAND = "errand"
+    """Not of a request: what an errand asks of workers."""
 
 
 class Recipient(models.TextChoices):
@@ -70,6 +72,7 @@ class ProposalKind(models.TextChoices):
     """What a proposal would do."""
 
     DECISION = "decision", "Decide a request"
+    DUPLICATES = "duplicates", "List duplicates of approved rows"
     WITHDRAWAL = "withdrawal", "Take rows off the list"
     SWEEP = "sweep", "List rows of a kind"
 
@@ -83,6 +86,23 @@ class ProposalState(models.TextChoices):
     UNDONE = "undone", "Undone"
     REFUSED = "refused", "Refused by the second person"
     STALE = "stale", "The request changed meanwhile"
+
+
+class ErrandKind(models.TextChoices):
+    """What workers are asked for."""
+
+    DUPLICATES = "duplicates", "Find the duplicates of approved rows"
+    SWEEP = "sweep", "Find rows of a kind"
+    FETCH = "fetch", "Fetch the picture of a row"
+
+
+class ErrandState(models.TextChoices):
+    """Where an errand stands: two ways to wait, two ways to end."""
+
+    ASKED = "asked", "Waits for a worker"
+    SEARCHING = "searching", "Being searched"
+    DONE = "done", "Done"
+    FAILED = "failed", "Could not be done"
 
 
 class Author(models.TextChoices):

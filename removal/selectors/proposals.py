@@ -16,7 +16,6 @@ from removal.custody.sealing import Place, PrivateKey
 from removal.models import (
     PROPOSAL_OPEN,
     Proposal,
-    ProposalKind,
     ProposalState,
     Purpose,
     RemovalRequest,
@@ -147,9 +146,9 @@ def proposal_viewed(proposal: Proposal) -> ProposalView:
 
 
 def payload_read(proposal: Proposal, case: PrivateKey | None = None) -> Payload | None:
-    """Open what a proposed decision says; None once it ended or its case is gone."""
+    """Open what a proposal says of a request; None once it ended or its case is gone."""
     request: RemovalRequest | None = proposal.request
-    if request is None or proposal.kind != ProposalKind.DECISION or not proposal.payload_sealed:
+    if request is None or not proposal.payload_sealed:
         return None
     case = case or reviewer_key(request, Purpose.CASE)
     if case is None:

@@ -18,7 +18,7 @@ from django.test import Client
 
 from indexer.query.fingerprint import fingerprint_photo
 from removal.custody import blobs, shred
-from removal.custody.sealing import role_key, unwrap
+from removal.custody.sealing import RECIPIENTS, role_key, unwrap
 from removal.intake import load
 from removal.intake.counters import MemoryCounters
 from removal.life import appeals, sessions
@@ -155,7 +155,7 @@ def marks_of_case(case: Case, cookies: sessions.Cookies) -> dict[str, str | byte
         "receipt without hyphens": symbols,
         "receipt without check": symbols[:25],
         "subject's key": private.subject.raw,
-        **{f"key of {purpose}": private.key(purpose).raw for purpose in Purpose},
+        **{f"key of {purpose}": private.key(purpose).raw for purpose in RECIPIENTS},
         "cookie's name": cookies.name,
         "cookie's secret": cookies.secret,
         "cookie's name in bytes": urlsafe_b64decode(f"{cookies.name}="),

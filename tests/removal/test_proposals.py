@@ -26,11 +26,19 @@ from removal.life.proposals import (
     ProposalStands,
     decision_propose,
     proposal_confirm,
+    proposal_put,
     proposal_refuse,
     proposal_undo,
 )
 from removal.life.review import request_extend
-from removal.models import AuditEntry, Proposal, ProposalState, RemovalRequest, State
+from removal.models import (
+    AuditEntry,
+    Proposal,
+    ProposalKind,
+    ProposalState,
+    RemovalRequest,
+    State,
+)
 from removal.selectors import RequestGone
 from removal.selectors.proposals import proposal_open, proposal_untold
 from tests.removal import factories
@@ -527,3 +535,69 @@ def test_nobody_can_be_refused_without_a_reason(refused: State) -> None:
             statement="no",
             tier=None,
         )
+
+
+# --- proposals of other kinds -----------------------------------------------------------------
+
+
+@pytest.fixture
+def effects_seen(monkeypatch: pytest.MonkeyPatch) -> list[Proposal]:
+    """Have the withdrawals that take effect noted here, in place of what they do."""
+    seen: list[Proposal] = []
+    monkeypatch.setitem(effects._EFFECTS, ProposalKind.WITHDRAWAL, seen.append)
+    return seen
+
+
+def withdrawal(reviewer: User, **changes: Any) -> Proposal:
+    facts = {"keys": ["aa"]}
+    given = {"facts": facts, "needs_second": True, **changes}
+    return proposal_put(ProposalKind.WITHDRAWAL, reviewer=reviewer, **given)
+
+
+def test_what_is_about_no_request_waits_counts_down_and_takes_effect_once(
+    clock: Clock, anna: User, bert: User, effects_seen: list[Proposal]
+) -> None:
+    proposal = withdrawal(anna)
+    assert (proposal.state, proposals_due()) == (ProposalState.WAITING, [])
+    with pytest.raises(ProposalRefused) as refusal:
+        proposal_confirm(proposal_id=proposal.pk, reviewer=anna)
+    assert refusal.value.code == "own"
+    proposal_confirm(proposal_id=proposal.pk, reviewer=bert)
+    assert proposals_take_effect() == 0
+    clock.passes(UNDO)
+    assert [proposals_take_effect() for _ in range(2)] == [1, 0]
+    assert [one.facts for one in effects_seen] == [{"keys": ["aa"]}]
+    assert state(proposal) == "taken"
+
+
+@pytest.mark.parametrize("end", ["undone", "refused"])
+def test_what_is_about_no_request_can_be_undone_and_refused(
+    clock: Clock, anna: User, bert: User, effects_seen: list[Proposal], end: str
+) -> None:
+    proposal = withdrawal(anna)
+    if end == "undone":
+        proposal_undo(proposal_id=proposal.pk, reviewer=anna)
+    else:
+        proposal_refuse(proposal_id=proposal.pk, reviewer=bert)
+    clock.passes(UNDO)
+    assert (proposals_take_effect(), effects_seen, state(proposal)) == (0, [], end)
+
+
+def test_an_effect_that_cannot_be_done_any_more_ends_the_proposal(
+    clock: Clock, anna: User, bert: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(proposal: Proposal) -> None:
+        raise effects.EffectStale
+
+    monkeypatch.setitem(effects._EFFECTS, ProposalKind.WITHDRAWAL, gone)
+    proposal = withdrawal(anna)
+    proposal_confirm(proposal_id=proposal.pk, reviewer=bert)
+    clock.passes(UNDO)
+    assert proposals_take_effect() == 0
+    assert (state(proposal), len(acts("proposal_stale"))) == ("stale", 1)
+
+
+@pytest.mark.parametrize("kind", [ProposalKind.WITHDRAWAL, ProposalKind.SWEEP])
+def test_the_database_refuses_one_person_for_what_takes_two(anna: User, kind: str) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        proposal_put(ProposalKind(kind), reviewer=anna, needs_second=False)

@@ -66,7 +66,7 @@ def all_open(case: Case) -> bool:
     wrapped = {who: [p for p, several in RECIPIENTS.items() if who in several] for who in Recipient}
     staff = all(opens(case, Recipient.REVIEWER, p) for p in wrapped[Recipient.REVIEWER])
     worker = all(opens(case, Recipient.WORKER, p) for p in wrapped[Recipient.WORKER])
-    mine = all(len(case.opened().key(purpose).raw) == 32 for purpose in Purpose)
+    mine = all(len(case.opened().key(purpose).raw) == 32 for purpose in RECIPIENTS)
     return staff and worker and mine
 
 

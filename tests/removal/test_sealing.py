@@ -53,7 +53,7 @@ def test_table_is_the_designs() -> None:
     assert {p.value: {r.value for r in several} for p, several in RECIPIENTS.items()} == TABLE
 
 
-@pytest.mark.parametrize("purpose", Purpose)
+@pytest.mark.parametrize("purpose", RECIPIENTS)
 @pytest.mark.parametrize("recipient", Recipient)
 def test_each_role_opens_exactly_what_the_table_says(
     case: Any, settings: Any, purpose: Purpose, recipient: Recipient
