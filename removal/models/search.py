@@ -4,6 +4,7 @@ import uuid
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 
 from removal.models.requests import RemovalRequest
 from removal.models.terms import Kind, Verdict
@@ -98,6 +99,11 @@ class Candidate(models.Model):
 
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["request", "kind", "verdict"], name="candidate_kinds"),
+            models.Index(
+                fields=["request"],
+                condition=Q(offered=True, verdict=Verdict.PENDING),
+                name="candidates_offered",
+            ),
         ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["request", "row_tag"], name="one_candidate_per_row"),
