@@ -97,6 +97,9 @@ NOT_RELEASED: Final[dict[str, Any]] = {
     "type": "urn:unlist:problem:not_released",
     "title": "Conflict",
     "status": 409,
-    "detail": "Your rows are in no release yet.",
+    "detail": (
+        "Your picture is on no removal list yet. The proof is here as soon as your request "
+        "says that it is."
+    ),
     "code": "not_released",
 }

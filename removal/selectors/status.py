@@ -117,7 +117,9 @@ def _not_searched(
     if request.state == State.RECEIVED:
         counts["waiting"] = dataset.groups_ready
     elif request.state != State.SEARCHING:
-        counts, rest = Counter(given_up=waiting.total()), "added_later"
+        begun = request.searched_on is not None or progress.parts or progress.gone
+        counts = Counter(given_up=waiting.total())
+        rest = "added_later" if begun else "given_up"
     known = progress.searched[dataset.name] + counts.total()
     counts[rest] = max(dataset.groups - known, 0)
     return [{"reason": why, "groups": counts[why]} for why in REASONS if counts[why]]

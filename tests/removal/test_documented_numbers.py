@@ -15,10 +15,21 @@ from catalog.stores import ANNOUNCE_SECONDS
 from config.environ import Environment
 from indexer.decode.rules import MAX_BYTES, MAX_PIXELS
 from removal.custody import receipts, rotation
+from removal.custody.sealing import RECIPIENTS
 from removal.intake import load, network, submission
 from removal.intake.gate import CHALLENGE_LIFE
-from removal.life import appeals, closing, messages, questions, retention, review, sessions, tiles
-from removal.models import Category, Purpose, SearchUnit
+from removal.life import (
+    appeals,
+    closing,
+    errands,
+    messages,
+    questions,
+    retention,
+    review,
+    sessions,
+    tiles,
+)
+from removal.models import Category, SearchUnit
 from removal.search import draining
 from tests.conftest import ROOT
 
@@ -61,7 +72,8 @@ PRIVACY: Final[Claims] = [
         "I and L are read as {}, O as {}",
         *(int("ILO".translate(receipts._READ_AS)[n]) for n in (0, 2)),
     ),
-    ("Each request has {:w} random X25519 key pairs", len(Purpose)),
+    ("Each request has {:w} random X25519 key pairs", len(RECIPIENTS)),
+    ("could do within {} days is given up", errands.DAYS_MOST),
     ("left behind go after {:w} to two days", retention.ORPHAN_SECONDS // 86_400),
     ("{} days after the decision, or after the decided appeal", default("keep_photo_days")),
     ("{} days after receipt whatever happens", default("keep_photo_max_days")),

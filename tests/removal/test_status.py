@@ -126,6 +126,14 @@ def test_groups_that_a_deleted_photo_kept_from_being_searched_are_said_to_be() -
     assert facts["datasets"][0]["not_searched"] == [{"reason": "given_up", "groups": 1}]
 
 
+def test_nothing_came_after_a_search_that_never_began() -> None:
+    case, _group = factories.received(), factories.catalog_group()
+    review.request_withdraw(opened=case.opened())
+    facts = status(case)
+    assert facts["state"] == "withdrawn"
+    assert facts["datasets"][0]["not_searched"] == [{"reason": "given_up", "groups": 1}]
+
+
 def test_after_approval_the_sites_are_named_and_lookalikes_are_one_number() -> None:
     case = factories.decided(approve=(0, 1, 2), statement="Both copies go.")
     facts = status(case)
