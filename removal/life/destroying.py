@@ -21,6 +21,7 @@ from removal.custody import blobs, shred
 from removal.models import (
     Candidate,
     Claim,
+    DataKey,
     Errand,
     Flag,
     Message,
@@ -126,6 +127,7 @@ _EMPTIED: Final = {
     "tier": "",
     "encoders": [],
     "link_count": 0,
+    "unreleased": False,
     "attempts": 0,
     "content_sealed": b"",
     "extension_sealed": b"",
@@ -212,8 +214,9 @@ def _keys_gone(names: list[uuid.UUID]) -> None:
 
 def _wraps(request_id: uuid.UUID, purposes: tuple[Purpose, ...]) -> QuerySet[Wrap]:
     """Return the wraps of a request for some purposes, and with `ERRAND` those of its errands."""
-    owner = Q(key__request_id=request_id) | Q(key__errand__request_id=request_id)
-    return Wrap.objects.filter(owner, key__purpose__in=purposes)
+    owner = Q(request=request_id) | Q(errand__request=request_id)
+    # A subquery: PostgreSQL locks no row of an outer join.
+    return Wrap.objects.filter(key__in=DataKey.objects.filter(owner, purpose__in=purposes))
 
 
 def _shreds(rows: QuerySet[Wrap] | QuerySet[SubjectSession]) -> list[uuid.UUID]:

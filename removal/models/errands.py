@@ -38,11 +38,12 @@ class Errand(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=16, choices=ErrandState, default=ErrandState.ASKED)
     fault = models.CharField(max_length=32, blank=True)
-    """A code: why it failed."""
+    """A code: why it failed, or how a sweep ended."""
     order_sealed = models.BinaryField(blank=True, default=b"")
     """What is asked, under the errand's key, at `content.ORDER`; emptied at its end."""
     result_sealed = models.BinaryField(blank=True, default=b"")
-    """What was fetched, under `case`, at `content.errand_item`; empty for other kinds."""
+    """What was fetched, under `case`, at `content.errand_item`; of a sweep what it looked for,
+    under the errand's key, at `sweeps.ACCOUNT`, until it ends."""
 
     lease_token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -125,9 +126,9 @@ class SweepRow(models.Model):
     place = models.PositiveIntegerField()
     """1 for the row most like what was asked for."""
     chosen = models.BooleanField(default=False)
-    """Whether the open proposal would list it."""
+    """Whether a maintainer chose it: the open proposal, if there is one, would list it."""
     row_sealed = models.BinaryField()
-    """A `content.FoundRow` at `content.row_item`."""
+    """A `sweeps.SweepFound` at `content.row_item`."""
 
     class Meta:
         """The most alike first."""

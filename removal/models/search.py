@@ -98,7 +98,7 @@ class Candidate(models.Model):
         """A row is a candidate once; a request's kinds are asked for without reading its rows."""
 
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["request", "kind", "verdict"], name="candidate_kinds"),
+            models.Index(fields=["request", "kind", "verdict", "offered"], name="candidate_kinds"),
             models.Index(
                 fields=["request"],
                 condition=Q(offered=True, verdict=Verdict.PENDING),

@@ -76,7 +76,8 @@ def files(folder: Callable[[], Path]) -> set[str]:
 
 
 def purposes() -> set[str]:
-    return set(Wrap.objects.values_list("key__purpose", flat=True))
+    of_requests = Wrap.objects.filter(key__request__isnull=False)
+    return set(of_requests.values_list("key__purpose", flat=True))
 
 
 TOMBSTONE = {
