@@ -181,7 +181,7 @@ def _around(made: Sequence[RemovalRequest], groups: Sequence[Group], chance: ran
 def _candidates(made: Sequence[RemovalRequest], each: int, chance: random.Random) -> None:
     """Copy rows in as PostgreSQL takes them fastest; a tenth of the rows is hit by several."""
     shared = [os.urandom(32) for _ in range(max(10, len(made)))]
-    columns = "id, request_id, kind, verdict, row_tag, row_sealed"
+    columns = "id, request_id, kind, verdict, row_tag, row_sealed, offered"
     with connection.cursor() as cursor:
         sql = f"COPY {Candidate._meta.db_table} ({columns}) FROM STDIN"  # noqa: SLF001
         with cursor.cursor.copy(sql) as copy:
@@ -202,7 +202,7 @@ def _rows(
     common = chance.sample(shared, each // 10)
     for n, kind in enumerate(kinds):
         tag = common[n] if n < len(common) else os.urandom(32)
-        yield uuid.uuid4(), one.pk, kind.value, verdict.value, tag, os.urandom(_ROW_BYTES)
+        yield uuid.uuid4(), one.pk, kind.value, verdict.value, tag, os.urandom(_ROW_BYTES), False
 
 
 def _log(number: int) -> None:

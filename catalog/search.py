@@ -5,11 +5,14 @@ Opened groups are memory maps, so keeping them costs little and the pages are sh
 processes.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from catalog.marking import group_mark_failed
 from catalog.masking import rows_masked
@@ -25,6 +28,7 @@ from indexer.group.index import IndexGroup
 from indexer.query.fingerprint import Fingerprint, fingerprint_photo, photo_probe
 from indexer.storage.manifest import EncoderMismatch, GroupUnreadable
 from indexer.storage.mapped import IndexDamaged
+from unlist.keys import KEY_BYTES
 
 
 @dataclass(frozen=True)
@@ -108,9 +112,20 @@ def group_search(group: Group, fingerprints: Sequence[Fingerprint], *, top: int)
         GroupUnreadable: the index cannot be read; the group is marked as failed.
         EncoderMismatch: a fingerprint lacks the group's encoder; the group stays as it is.
     """
-    try:
-        opened = _opened(group.path, group.manifest_sha256)
+    with group_reading(group) as opened:
         return opened.search(fingerprints, top=top, removed=rows_masked(group, opened))
+
+
+@contextmanager
+def group_reading(group: Group) -> Iterator[IndexGroup]:
+    """Open a group's index, to read it while the block lasts.
+
+    Raises:
+        GroupUnreadable: it cannot be read; the group is marked as failed.
+        EncoderMismatch: raised in the block; the group stays as it is.
+    """
+    try:
+        yield _opened(group.path, group.manifest_sha256)
     except EncoderMismatch:
         raise
     except (GroupUnreadable, IndexDamaged) as error:  # some damage shows only where it is read
@@ -118,6 +133,29 @@ def group_search(group: Group, fingerprints: Sequence[Fingerprint], *, top: int)
         unreadable = GroupUnreadable(str(error))
         group_mark_failed(group=group, error=unreadable)
         raise unreadable from error
+
+
+def stored_fingerprint(
+    group: Group, keys: Sequence[bytes], shard: str, index: int
+) -> Fingerprint | None:
+    """What a group's index has of a row, as a query; of a masked row too.
+
+    Args:
+        group: that holds the row.
+        keys: row keys of what the dataset records of it.
+        shard: where it lies.
+        index: likewise.
+
+    Returns:
+        ``None`` where the index holds no such row (any more).
+
+    Raises:
+        GroupUnreadable: the index cannot be read; the group is marked as failed.
+    """
+    wanted = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, KEY_BYTES)
+    with group_reading(group) as opened:
+        row = opened.row_at(wanted, shard, index)
+        return None if row is None else opened.stored(row)
 
 
 def rows_verify(probe: bytes, rows: Sequence[Shortlisted]) -> dict[RowId, Geometry]:

@@ -9,6 +9,7 @@ import re
 import tempfile
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -17,6 +18,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 Role = Literal["all", "public", "staff", "worker", "release"]
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{20,}=*")
+_ORDINARY = frozenset({"personal", "other", "artwork"})
+_CATEGORIES = _ORDINARY | {"child", "intimate", "medical"}
 _STORE = re.compile(r"[A-Za-z0-9_-]{1,40}")
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -49,7 +52,13 @@ class Environment(BaseSettings):
 
     undo_seconds: int = Field(10, alias="UNLIST_UNDO_SECONDS", ge=0, le=3600)
     two_person_rows: int = Field(200, alias="UNLIST_TWO_PERSON_ROWS", ge=0)
+    duplicates: bool = Field(True, alias="UNLIST_DUPLICATES")
+    rule_categories: Annotated[tuple[str, ...], NoDecode] = Field((), alias="UNLIST_RULES")
+    rules_rows: int = Field(20, alias="UNLIST_RULES_ROWS", ge=1)
+    rules_per_day: int = Field(50, alias="UNLIST_RULES_PER_DAY", ge=1)
     escalation_procedure: Path | None = Field(None, alias="UNLIST_ESCALATION_PROCEDURE")
+    fetch: bool = Field(False, alias="UNLIST_FETCH")
+    fetch_proxy: SecretStr = Field(SecretStr(""), alias="UNLIST_FETCH_PROXY")
 
     operator_name: str = Field("the operator of this service", alias="UNLIST_OPERATOR_NAME")
     complaint_authority: str = Field(
@@ -85,6 +94,11 @@ class Environment(BaseSettings):
                 )
         return tuple(dict.fromkeys(value))
 
+    @field_validator("rule_categories", mode="before")
+    @classmethod
+    def _rule(cls, value: object) -> object:
+        return _rule_read(value) if isinstance(value, str) else value
+
     @field_validator("metrics_token")
     @classmethod
     def _hard_to_guess(cls, value: SecretStr) -> SecretStr:
@@ -110,6 +124,17 @@ class Environment(BaseSettings):
         if not value.startswith(("https://", "http://")):
             raise ValueError("write a web address that begins with https:// or http://")
         return value.rstrip("/") if value.count("/") == 3 else value
+
+    @field_validator("fetch_proxy")
+    @classmethod
+    def _known_proxy(cls, value: SecretStr) -> SecretStr:
+        written = value.get_secret_value()
+        if written and not _proxy_readable(written):
+            raise ValueError(
+                "write kind, host and port of the proxy, as in "
+                '"http://proxy.example.org:3128" or "socks5://user:password@127.0.0.1:9050"'
+            )
+        return value
 
     @field_validator("escalation_procedure")
     @classmethod
@@ -178,6 +203,33 @@ class Environment(BaseSettings):
     def served_over_https(self) -> bool:
         """Whether cookies may be marked `Secure` and named `__Host-`."""
         return self.public_url.startswith("https://")
+
+
+def _rule_read(written: str) -> tuple[str, ...]:
+    """Return the categories of a rule: "exact:" and their names, separated by commas."""
+    kind, colon, names = written.partition(":")
+    categories = tuple(dict.fromkeys(name.strip() for name in names.split(",")))
+    if (kind.strip(), colon) != ("exact", ":") or not set(categories) <= _CATEGORIES:
+        raise ValueError(
+            f'write "exact:" and categories out of {", ".join(sorted(_ORDINARY))}, separated by '
+            'commas, as in "exact:personal,other"; leave it out to have every decision taken by '
+            "a person"
+        )
+    if sensitive := sorted(set(categories) - _ORDINARY):
+        raise ValueError(
+            f"a request of the category {sensitive[0]} is never decided without a person: take "
+            f"{', '.join(sensitive)} out"
+        )
+    return categories
+
+
+def _proxy_readable(written: str) -> bool:
+    try:
+        parts = urlsplit(written)
+        named = parts.scheme in {"http", "socks5"} and parts.hostname and parts.port
+    except ValueError:  # a port that is no number
+        return False
+    return bool(named) and not (parts.path.strip("/") or parts.query or parts.fragment)
 
 
 def environment_read() -> Environment:

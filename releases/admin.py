@@ -1,12 +1,21 @@
-"""Ledger and releases in the admin, to look at: they change by decisions and commands alone."""
+"""Ledger and releases in the admin, to look at: they change by decisions and commands alone.
 
-from typing import TYPE_CHECKING
+Beside the ledger stands the page for taking rows off it, which takes two approvers (`unlisting`).
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 
 from catalog.readonly import ReadOnly
+from releases import unlist_page
 from releases.models import ListEntry, Release
+from removal.custody.secrets import SecretUnavailable
+from removal.site.pages import error_page
 
 if TYPE_CHECKING:
     Base = admin.ModelAdmin[Model]  # generic for the type checker alone
@@ -42,3 +51,34 @@ class ListEntryAdmin(ReadOnly, Base):
     def key_hex(self, entry: ListEntry) -> str:
         """Show the key as SQL and the proofs write it."""
         return bytes(entry.key).hex()
+
+    def get_urls(self) -> list[URLPattern]:
+        """Put the page for taking rows off before Django's own, which would take its address."""
+        wrap, one = self.admin_site.admin_view, "unlist/<uuid:proposal_id>/"
+        views: tuple[tuple[str, Callable[..., HttpResponse], str], ...] = (
+            ("unlist/", self._sited(unlist_page.unlist), "releases_unlist"),
+            ("unlist/propose/", self._sited(unlist_page.propose), "releases_unlist_propose"),
+            (
+                "unlist/request/<uuid:request_id>/",
+                self._sited(unlist_page.from_request),
+                "releases_unlist_rows",
+            ),
+            (f"{one}confirm/", unlist_page.confirm, "releases_unlist_confirm"),
+            (f"{one}refuse/", unlist_page.refuse, "releases_unlist_refuse"),
+            (f"{one}undo/", unlist_page.undo, "releases_unlist_undo"),
+        )
+        own = [path(route, wrap(view), name=name) for route, view, name in views]
+        return [*own, *super().get_urls()]
+
+    def _sited(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        """Give a view the site, and a page of its own to a process without the keys."""
+
+        def sited(request: HttpRequest, **names: Any) -> HttpResponse:
+            try:
+                return view(request, site=self.admin_site, **names)
+            except SecretUnavailable as missing:
+                return error_page(
+                    request, 503, "Keys are missing", [str(missing)], onward=("/admin/", "Back")
+                )
+
+        return sited

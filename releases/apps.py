@@ -1,4 +1,4 @@
-"""The app's start: hear approvals and cases that end, register the checks that `doctor` runs."""
+"""The app's start: hear approvals, cases that end and withdrawals; register checks and panels."""
 
 from django.apps import AppConfig
 
@@ -10,15 +10,17 @@ class ReleasesConfig(AppConfig):
     verbose_name = "Releases"
 
     def ready(self) -> None:
-        """Connect ledger and proofs to what removal tells, and register the system checks."""
+        """Connect ledger, proofs and withdrawals to what removal tells, and register the rest."""
         from releases import (  # noqa: PLC0415 - models must be loaded first
             checks,  # noqa: F401
             checks_proofs,  # noqa: F401
             ledger,
             panel,
             proofs,
+            unlisting,
         )
 
         ledger.connect()
         proofs.connect()
         panel.register()
+        unlisting.register()

@@ -3,14 +3,20 @@
 The entry is the row's key, never the row: nothing here leads back to a request. What cannot be
 listed as the approver chose stops the approval, for an approval that no release carries would be
 a promise broken silently.
+
+An entry leaves the list by a withdrawal alone (`unlisting`), which names entries by their numbers.
+A key that is approved again while it is listed keeps its day and gets a new number: so a withdrawal
+proposed before that approval finds the entry no more, and nobody loses what was just approved.
 """
 
+import uuid
 from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import date
 from typing import Any, Protocol
 
-from django.db.models import F
+from django.db import transaction
+from django.db.models import F, QuerySet
 
 from releases.models import ListEntry, RowsListed
 from releases.places import PUBLIC_LIST, list_name_check
@@ -49,7 +55,7 @@ def row_keys_of(row: Row) -> dict[Kind, bytes]:
 
 
 def entries_add(*, rows: Iterable[Row], tier: str, on: date, list_name: str = PUBLIC_LIST) -> None:
-    """Put rows on a list; a key that is there already stays as it is.
+    """Put rows on a list; a key that is there already stays, under a new number.
 
     Raises:
         EntryRefused: the tier is not one that can be released, or a row has neither URL nor
@@ -75,7 +81,22 @@ def entries_add(*, rows: Iterable[Row], tier: str, on: date, list_name: str = PU
         ListEntry(list_name=list_name, tier=tier, kind=kind, key=key, added_on=on)
         for kind, key in sorted(pairs)
     ]
-    ListEntry.objects.bulk_create(entries, ignore_conflicts=True, batch_size=500)
+    with transaction.atomic():
+        _renumber(list_name, pairs)
+        ListEntry.objects.bulk_create(entries, ignore_conflicts=True, batch_size=500)
+
+
+def _renumber(list_name: str, pairs: set[tuple[Kind, bytes]]) -> None:
+    """Give the entries of some keys new numbers, for they are approved anew."""
+    there = ListEntry.objects.filter(list_name=list_name, key__in={key for _, key in pairs})
+    for entry in entries_locked(there):
+        if (entry.kind, bytes(entry.key)) in pairs:
+            ListEntry.objects.filter(pk=entry.pk).update(id=uuid.uuid4())
+
+
+def entries_locked(entries: QuerySet[ListEntry]) -> list[ListEntry]:
+    """Lock entries in the one order in which all do, so that no two wait in a ring."""
+    return list(entries.select_for_update().order_by("kind", "key"))
 
 
 class DatasetRow(Row, Protocol):

@@ -7,9 +7,11 @@ from tuf.api.exceptions import RepositoryError
 
 from releases.models import Release
 from releases.selectors import fresh_until, releases_published
+from releases.unlisting import withdrawals_ended, withdrawals_open
 from removal.desk.charts import Chart, Series
 from removal.desk.dashboard import Panel, panel_register
-from removal.permissions import RELEASES
+from removal.models import Proposal, ProposalState
+from removal.permissions import DECIDE, LEDGER, RELEASES
 from removal.selectors.proofs import proofs_waiting
 from removal.selectors.subject import release_awaited_since
 from removal.templatetags.unlist_text import day, grouped
@@ -69,6 +71,27 @@ def _late(since: dt.date | None, built: int) -> list[str]:
     return [*(told if late else []), *(waits if built else [])]
 
 
+def unlisting_panel() -> Panel:
+    """Show what is proposed to be taken off the list."""
+    open_ones = withdrawals_open()
+    waiting = sum(one.state == ProposalState.WAITING for one in open_ones)
+    taken = [one for one in withdrawals_ended(SHOWN) if one.state == ProposalState.TAKEN]
+    return Panel(
+        "Rows to take off the list",
+        facts=[
+            ("Proposals that wait for a second person", grouped(waiting)),
+            ("Confirmed, can be undone", grouped(len(open_ones) - waiting)),
+            ("Last time that entries were taken off", _ended(taken[0]) if taken else "never"),
+        ],
+        link=("admin:releases_unlist", "Take rows off the list"),
+    )
+
+
+def _ended(proposal: Proposal) -> str:
+    return day(proposal.ended_at.date()) if proposal.ended_at else ""
+
+
 def register() -> None:
-    """Put the panel on the dashboard."""
+    """Put the panels on the dashboard."""
     panel_register("releases", releases_panel, rights=(RELEASES,))
+    panel_register("unlisting", unlisting_panel, rights=(DECIDE, LEDGER))

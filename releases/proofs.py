@@ -20,6 +20,7 @@ from releases import trees
 from releases.ledger import Row, row_keys_of
 from releases.models import Release
 from releases.selectors import NotReleased
+from releases.unlisting import pairs_withdrawn
 from removal.custody.secrets import SecretUnavailable
 from removal.life.closing import proofs_keep
 from removal.selectors import OpenedRequest, approved_rows
@@ -37,7 +38,8 @@ log = logging.getLogger(__name__)
 def proofs_of(*, opened: OpenedRequest) -> list[Proof]:
     """Return a proof for each key of the subject's approved rows, in order of kind and key.
 
-    Each names the first of the releases of the request's status that carried the key.
+    Each names the first of the releases of the request's status that carried the key. What was
+    approved since waits for the next one, and has no proof yet.
 
     Raises:
         NotReleased: no release carries the request's rows yet.
@@ -54,21 +56,33 @@ def proofs_of(*, opened: OpenedRequest) -> list[Proof]:
     kept = proofs_kept(opened=opened)
     if kept is not None:
         return _unpacked(kept)
-    return proofs_make(approved_rows(opened=opened), numbers)
+    request = opened.request
+    waiting = request.closed_on is None or request.unreleased
+    return proofs_make(approved_rows(opened=opened), numbers, waiting=waiting)
 
 
-def proofs_make(rows: Iterable[Row], numbers: Sequence[int]) -> list[Proof]:
+def proofs_make(
+    rows: Iterable[Row], numbers: Sequence[int], *, waiting: bool = False
+) -> list[Proof]:
     """Prove each key of the rows by the first of the releases that lists it.
 
+    A key that was taken off the list before a release carried it has no proof.
+
+    Args:
+        rows: whose keys.
+        numbers: of the releases.
+        waiting: some of the rows may wait for a later one, and have no proof yet.
+
     Raises:
-        KeyError: none of them lists a key.
+        KeyError: none of them lists a key, and nobody took it off.
     """
     wanted = {pair for row in rows for pair in row_keys_of(row).items()}
     proofs: dict[tuple[Kind, bytes], Proof] = {}
     for number in sorted(numbers):
         if missing := wanted - proofs.keys():
             proofs |= trees.proofs_find(number, missing)
-    if missing := wanted - proofs.keys():
+    missing = wanted - proofs.keys()
+    if not waiting and missing and (missing := missing - pairs_withdrawn()):
         raise KeyError(f"The releases {list(numbers)} do not list {len(missing)} of the keys.")
     return [proofs[pair] for pair in sorted(proofs)]
 

@@ -134,9 +134,11 @@ def _requests_tell(list_name: str) -> int:
     published = Release.objects.filter(list_name=list_name, state=Release.State.PUBLISHED)
     for release in published.order_by("number"):
         for request_id in requests_awaiting_release(up_to_seq=release.audit_seq):
-            # Appealed or erased at this very moment: there is nothing to tell then.
+            # Appealed, erased or given more rows at this very moment: nothing to tell then.
             with suppress(TransitionRefused, RequestGone, KeyShredded):
-                request_release(request_id=request_id, release=release.number)
+                request_release(
+                    request_id=request_id, release=release.number, up_to_seq=release.audit_seq
+                )
                 told += 1
         release.state = Release.State.SETTLED
         release.save(update_fields=["state"])

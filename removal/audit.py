@@ -32,6 +32,8 @@ SUBJECT: Final = "subject"
 WORKER: Final = "worker"
 RELEASE: Final = "release"
 RETENTION: Final = "retention"
+RULE: Final = "rule"
+"""A rule that the operator turned on, and no person: `life.rules`."""
 OPERATOR: Final = "operator"
 """Whoever runs commands on the server."""
 STAFF: Final = "staff:"
@@ -106,7 +108,7 @@ def audit_append(
 
     Args:
         act: what was done, in snake_case.
-        actor: `SUBJECT`, `WORKER`, `RELEASE`, `RETENTION`, `OPERATOR` or `staff(id)`.
+        actor: `SUBJECT`, `WORKER`, `RELEASE`, `RETENTION`, `RULE`, `OPERATOR` or `staff(id)`.
         tag: `subject_tag` of the request, or empty.
         detail: counts, codes and states; never content.
 

@@ -53,6 +53,12 @@ STEPS: Final[Mapping[str, Step]] = {
     "expired": _step({State.NEEDS_INFO}, State.EXPIRED),
     "decided": _step({State.IN_REVIEW}, State.APPROVED, State.PARTLY_APPROVED, State.DENIED),
     "released": _step({State.APPROVED, State.PARTLY_APPROVED}, State.RELEASED),
+    # Copies of approved rows, found after the decision: docs/adr/0022. `spreading` sees to it.
+    "duplicates_approved": _step(
+        {State.APPROVED, State.PARTLY_APPROVED, State.RELEASED},
+        State.APPROVED,
+        State.PARTLY_APPROVED,
+    ),
     "withdrawn": _step(OPEN, State.WITHDRAWN),
     # From `released` only where the decision approved a part: docs/adr/0011. `appeals` sees to it.
     "appealed": _step(

@@ -16,9 +16,19 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from removal.audit import audit_head
 from removal.intake.counters import broker_redis
 from removal.intake.load import Gate, closed_for, cost_factor
+from removal.life.errands import ERRAND_OPEN
 from removal.life.retention import retention_late
 from removal.lifecycle import OPEN
-from removal.models import Photo, RemovalRequest, RetentionRun, SearchUnit, State, today
+from removal.models import (
+    Errand,
+    ErrandKind,
+    Photo,
+    RemovalRequest,
+    RetentionRun,
+    SearchUnit,
+    State,
+    today,
+)
 from removal.search.draining import units_waiting
 from removal.search.fingerprinting import to_fingerprint
 from removal.search.leases import stuck
@@ -74,6 +84,7 @@ def _search() -> Iterator[Metric]:
     depth.add_metric(["conclude"], to_conclude().count())
     yield depth
     yield _oldest_search()
+    yield _errands()
 
 
 def _units() -> Metric:
@@ -96,6 +107,20 @@ def _units() -> Metric:
     for state, count in counts.items():
         units.add_metric([state], count)
     return units
+
+
+def _errands() -> Metric:
+    """Count what was asked of workers beside requests and has not ended."""
+    counts = Errand.objects.filter(state__in=ERRAND_OPEN).values_list("kind")
+    waiting = dict(counts.annotate(waiting=Count("pk")))
+    errands = GaugeMetricFamily(
+        "unlist_errands",
+        "Searches for copies of approved rows, sweeps and pictures to fetch that have not ended.",
+        labels=["kind"],
+    )
+    for kind in ErrandKind:
+        errands.add_metric([kind.value], waiting.get(kind, 0))
+    return errands
 
 
 def _oldest_search() -> Metric:

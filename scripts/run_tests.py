@@ -1,7 +1,11 @@
 """`make test`: every test, with a real PostgreSQL, Redis and browser.
 
 Three runs of pytest, so that each closes with its own count: all tests but the functional ones, on
-SQLite; the apps' tests once more on PostgreSQL; the functional ones, which start real processes.
+SQLite; on PostgreSQL once more those that reach the database (marked `database` by
+tests/conftest.py), but for the few marked `once`; the functional ones, which start real processes
+and wait for them, so that three of them run at once. Files that take long come first
+(tests/conftest.py says which), so that no run ends with one process at work.
+
 Nothing is skipped but what needs files that lie outside the repository (the foreign vectors, the
 evaluation kit); where they are missing, the last words of the run name each test that was left out.
 """
@@ -11,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -21,7 +25,7 @@ from scripts.postgres import PostgresMissing, private_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 VECTORS = ROOT.parent / "shared" / "vectors"
-ON_POSTGRES = ("tests/catalog", "tests/removal", "tests/releases")
+ON_POSTGRES = "database and not once"
 _BAR = "!" * 79
 
 
@@ -38,20 +42,24 @@ def main() -> int:
 
 
 def _run_all(env: Mapping[str, str], database_url: str) -> int:
-    spread = ["-n", "2", "--dist", "loadfile"]
-    runs: tuple[tuple[str, list[str], dict[str, str]], ...] = (
-        ("all but functional, SQLite", [*spread, "--ignore", "tests/functional"], {}),
-        ("apps, PostgreSQL", [*spread, *ON_POSTGRES], {"DATABASE_URL": database_url}),
-        ("functional", [*spread, "tests/functional"], {}),
+    inner, postgres = ["--ignore", "tests/functional"], {"DATABASE_URL": database_url}
+    runs: tuple[tuple[str, list[str], Mapping[str, str]], ...] = (
+        ("all but functional, SQLite", [*_spread(2), *inner], {}),
+        ("the database's, PostgreSQL", [*_spread(2), *inner, "-m", ON_POSTGRES], postgres),
+        ("functional", [*_spread(3), "tests/functional"], {}),
     )
-    codes, left = list[int](), dict[str, str]()
+    codes, reports = list[int](), list[Path]()
     with tempfile.TemporaryDirectory(prefix="unlist-reports-") as folder:
         for name, words, more in runs:
-            report = Path(folder) / f"{len(codes)}.xml"
-            codes.append(_pytest(name, [*words, f"--junitxml={report}"], {**env, **more}))
-            left |= left_out(report)
+            reports.append(Path(folder) / f"{len(reports)}.xml")
+            codes.append(_pytest(name, [*words, f"--junitxml={reports[-1]}"], {**env, **more}))
+        left = left_out(*reports)
     print(told_of(left, vectors=VECTORS), flush=True)
     return int(any(codes))
+
+
+def _spread(processes: int) -> list[str]:
+    return ["-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def _pytest(name: str, words: list[str], env: Mapping[str, str]) -> int:
@@ -73,17 +81,25 @@ def _pytest(name: str, words: list[str], env: Mapping[str, str]) -> int:
     return code
 
 
-def left_out(report: Path) -> dict[str, str]:
-    """Return the tests that a run skipped, each with the reason, as its JUnit report has them."""
-    if not report.is_file():  # pytest ended before it could write one, and its code says so
-        return {}
-    cases = ET.parse(report).iter("testcase")  # noqa: S314  # written by our own pytest just now
-    skipped = ((case, case.find("skipped")) for case in cases)
-    return {
-        f"{case.get('classname')}::{case.get('name')}": why.get("message") or "no reason given"
-        for case, why in skipped
-        if why is not None
-    }
+def left_out(*reports: Path) -> dict[str, str]:
+    """Return the tests that ran in no run, each with the reason, as JUnit reports have them.
+
+    A test that is skipped in one run and runs in another is not left out.
+    """
+    skipped, ran = dict[str, str](), set[str]()
+    for case in _cases(reports):
+        name, why = f"{case.get('classname')}::{case.get('name')}", case.find("skipped")
+        if why is None:
+            ran.add(name)
+        else:
+            skipped[name] = why.get("message") or "no reason given"
+    return {name: why for name, why in skipped.items() if name not in ran}
+
+
+def _cases(reports: Iterable[Path]) -> Iterator[ET.Element]:
+    for report in reports:
+        if report.is_file():  # else pytest ended before it could write one, and its code says so
+            yield from ET.parse(report).iter("testcase")  # noqa: S314  # pytest's, written just now
 
 
 def told_of(left: Mapping[str, str], *, vectors: Path) -> str:

@@ -14,6 +14,43 @@ from django.db.models.signals import post_migrate
 
 ROOT = Path(__file__).resolve().parent.parent
 VECTORS = ROOT.parent / "shared" / "vectors"
+TESTS = ROOT / "tests"
+LONG = {
+    TESTS / path: place
+    for place, path in enumerate(
+        (
+            "functional/test_browser_axe.py",
+            "functional/test_browser_desk.py",
+            "functional/test_leaks.py",
+            "functional/test_browser_queue.py",  # goes along with the first, which holds one test
+            "functional/test_browser_story.py",
+            "functional/test_not_a_people_search.py",
+            "functional/test_kill.py",
+            "functional/test_roles.py",
+            "functional/test_workers.py",
+            "functional/test_serve.py",
+            "functional/test_distributed.py",
+            "catalog/test_processes.py",
+            "catalog/test_hostile.py",
+            "unlist/test_killed.py",
+            "removal/test_two_persons_machine.py",
+            "removal/test_permission_matrix.py",
+        )
+    )
+}
+"""The files that take longest: were one of them the last, the run would wait for it alone."""
+DATABASE = {"db", "transactional_db"}
+"""The fixtures without which pytest-django lets no test reach the database."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that reach the database, for `-m database`; put those first that take long."""
+    for item in items:
+        asked = DATABASE & set(getattr(item, "fixturenames", ()))
+        if asked or item.get_closest_marker("django_db"):
+            item.add_marker(pytest.mark.database)
+    items.sort(key=lambda item: LONG.get(item.path, len(LONG)))
 
 
 @pytest.fixture(autouse=True, scope="session")

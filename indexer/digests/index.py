@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from indexer.digests.sort import KEY_BYTES, Pairs, sort_pairs
 from indexer.storage.mapped import IndexDamaged, as_read_only, map_array, map_scattered
+from unlist.keyset import KeySet, as_keys
 
 PER_PAGE: Final = 204
 # One page: keys and rows in order, and how many of them count.
@@ -34,7 +35,7 @@ PAGE: Final = np.dtype(
 )
 # Fixed-length byte strings compare as bytes do, zeros at the end included.
 _KEY: Final = f"S{KEY_BYTES}"
-# Pages written, and read, at a time: 16 and 4 MB.
+# Pages written, or read through, and looked up at a time: 16 and 4 MB.
 _WRITTEN: Final = 1 << 12
 _READ: Final = 1 << 10
 
@@ -127,6 +128,16 @@ class DigestIndex:
             np.concatenate([np.empty(0, np.int64), *(owner for owner, _ in found)]),
             np.concatenate([np.empty(0, np.uint32), *(rows for _, rows in found)]),
         )
+
+    def rows_listed(self, listed: KeySet) -> NDArray[np.uint32]:
+        """The rows that have any of these keys, in any order, by reading the whole table."""
+        found = [np.empty(0, np.uint32)]
+        for start in range(0, len(self.pages), _WRITTEN):
+            pages = self.pages[start : start + _WRITTEN]
+            filled = np.arange(PER_PAGE) < pages["count"][:, None]
+            keys = as_keys(pages["keys"][filled])
+            found.append(pages["rows"][filled][listed.contains(keys)])
+        return np.concatenate(found)
 
     def search(self, wanted: Sequence[bytes]) -> list[int]:
         """All rows that have any of these keys, rising, each once."""

@@ -35,6 +35,25 @@ class EncoderUnavailable(RuntimeError):
     """No such encoder, or its weights cannot be had here."""
 
 
+class NoTextTower(EncoderUnavailable):
+    """An encoder that was trained on pictures alone, so that no words lie near any picture."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The encoder {name} reads pictures and no words: start from an example, or index by "
+            "an encoder that was trained on both, such as ViT-L-14/openai."
+        )
+
+
+class TokenizerUnavailable(EncoderUnavailable):
+    """An encoder reads words, but what makes tokens of them cannot be had here."""
+
+
+def reads_text(name: str) -> bool:
+    """Tell by its name whether an encoder embeds words too: all of open_clip's own do."""
+    return name != DEFAULT_ENCODER
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """An encoder without its weights.

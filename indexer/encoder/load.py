@@ -98,7 +98,7 @@ def load_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
     if name == DEFAULT_ENCODER:
         visual = fold_norms(_lite0_visual())
     else:
-        visual = _pretrained_visual(name, known)
+        visual = pretrained_model(name, known).visual
     loaded = OpenClipEncoder(name, visual, known)
     if loaded.dim != known.dim:
         raise EncoderUnavailable(
@@ -157,12 +157,17 @@ def _lite0_weights() -> Path:
     return path
 
 
-def _pretrained_visual(name: str, known: Known) -> Any:
+def pretrained_model(name: str, known: Known) -> Any:
+    """One of open_clip's own models with its weights, both towers.
+
+    Raises:
+        EncoderUnavailable: the weights cannot be had.
+    """
     # OpenAI's weights were trained with another activation than open_clip's config of that name
     # has; open_clip only warns of it, and the embeddings would not be those that LAION publishes.
     quick = bool(open_clip.get_pretrained_cfg(known.model, known.tag).get("quick_gelu"))
     try:
-        clip = open_clip.create_model(
+        return open_clip.create_model(
             known.model, pretrained=known.tag, require_pretrained=True, force_quick_gelu=quick
         )
     except (RuntimeError, OSError, ValueError) as error:
@@ -170,7 +175,6 @@ def _pretrained_visual(name: str, known: Known) -> Any:
             f"The weights of {name} could not be loaded: {error}. "
             "Give this machine access to the model hub, or put them into its cache."
         ) from error
-    return clip.visual
 
 
 if __name__ == "__main__":

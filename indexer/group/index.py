@@ -14,17 +14,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from indexer import PDQ_RADIUS, PHASH_RADIUS
-from indexer.digests.index import PER_PAGE, DigestIndex
+from indexer.digests.index import DigestIndex
 from indexer.evidence.hits import Candidate, GroupHits, Row
 from indexer.group.nearby import NO_ROWS, distances_to, least_to, rows_near, rows_without
-from indexer.group.query import Query, vectors_of
+from indexer.group.query import Query, best_cosines, near_add, rounded, vectors_of
 from indexer.group.rows import RowTable
+from indexer.group.stored import codes_of, stored_fingerprint
 from indexer.hamming.index import HammingIndex
 from indexer.query.fingerprint import Fingerprint
 from indexer.storage import layout
 from indexer.storage.layout import RowMap
 from indexer.storage.manifest import (
     Counts,
+    EncoderMismatch,
     GroupManifest,
     GroupUnreadable,
     read_manifest,
@@ -32,15 +34,13 @@ from indexer.storage.manifest import (
 )
 from indexer.vectors.index import VectorIndex
 from unlist.keys import KEY_BYTES
-from unlist.keyset import KeySet, as_keys
+from unlist.keyset import KeySet
 
 # How many of its best cosines per view a group reports at least: what the background needs.
 BACKGROUND_DEPTH: Final = 64
 # How many rows near by digest or hash are measured at most, for a placeholder picture may be in
 # half a million rows: the nearest. Those near by embedding come on top.
 MOST_NEAR: Final = 2000
-# Pages of the digest table read at a time: 16 MB.
-_PAGES: Final = 1 << 12
 
 Measures = tuple[int | None, int | None, tuple[float, ...]]
 
@@ -94,15 +94,31 @@ class IndexGroup:
         """The rows that have any of these row keys (uint8[n, 16]): uint32, rising, each once."""
         return np.unique(self._digests.rows_of(keys)[1])
 
+    def row_at(self, keys: NDArray[np.uint8], shard: str, index: int) -> int | None:
+        """The row that lies at a place of its dataset and has one of these keys; None: no more."""
+        rows = self.rows_of(keys)
+        there = zip(rows.tolist(), self._table.take(rows), strict=True)
+        places = {(one.shard, one.index): row for row, one in there}
+        return places.get((shard, index))
+
+    def stored(self, row: int) -> Fingerprint:
+        """A row as a query, made of what the index has of it: its picture need not be read.
+
+        Of digests it has those that the dataset records, not those of the picture as stored.
+        """
+        one = np.array([row], np.uint32)
+        [there], places = self._at_vectors.places(one)
+        return stored_fingerprint(
+            self._table.take(one)[0],
+            pdq=codes_of(self._pdq, self._at_pdq, one),
+            phash=codes_of(self._phash, self._at_phash, one),
+            vectors=self._vectors.vectors[places].astype(np.float32) if there else None,
+            encoder=self.manifest.encoder,
+        )
+
     def rows_listed(self, listed: KeySet) -> NDArray[np.uint32]:
         """As `rows_of`, for so many keys that reading the whole table of digests costs less."""
-        found = [NO_ROWS]
-        for start in range(0, len(self._digests.pages), _PAGES):
-            pages = self._digests.pages[start : start + _PAGES]
-            filled = np.arange(PER_PAGE) < pages["count"][:, None]
-            keys = as_keys(pages["keys"][filled])
-            found.append(pages["rows"][filled][listed.contains(keys)])
-        return np.unique(np.concatenate(found))
+        return np.unique(self._digests.rows_listed(listed))
 
     def search(
         self,
@@ -126,13 +142,52 @@ class IndexGroup:
             EncoderMismatch: a photo has no embedding by this index's encoder.
         """
         queries = [self._query(fingerprint, removed) for fingerprint in fingerprints]
-        pictured = [query for query in queries if query.vectors is not None]
+        pictured = [query for query in queries if query.fingerprint.perceptual]
         pdq = [query.pdq for query in pictured]
         phash = [query.phash for query in pictured]
-        _add(pictured, rows_near(pdq, self._pdq, self._at_pdq, PDQ_RADIUS), removed)
-        _add(pictured, rows_near(phash, self._phash, self._at_phash, PHASH_RADIUS), removed)
-        self._near_vectors(pictured, top, removed)
+        near_add(pictured, rows_near(pdq, self._pdq, self._at_pdq, PDQ_RADIUS), removed)
+        near_add(pictured, rows_near(phash, self._phash, self._at_phash, PHASH_RADIUS), removed)
+        embedded = [query for query in pictured if query.vectors is not None]
+        self._near_vectors(embedded, top, removed)
         return self._hits(queries, most=max(top, MOST_NEAR))
+
+    def nearest(
+        self,
+        vector: NDArray[np.float32],
+        *,
+        most: int,
+        removed: NDArray[np.uint32] = NO_ROWS,
+    ) -> list[tuple[Row, float]]:
+        """The rows nearest to one vector, whatever it was made of: for sweeps, no verdict.
+
+        Every vector is compared: the lists of a large group were tuned to find copies, and words
+        lie far from all pictures.
+
+        Args:
+            vector: float32[dim], of length 1, by this index's encoder.
+            most: how many rows.
+            removed: rows that are not to be found, rising.
+
+        Returns:
+            Rows with their exact cosines, falling.
+
+        Raises:
+            EncoderMismatch: the vector has another length.
+        """
+        if vector.shape != (self.manifest.encoder.dim,):
+            raise EncoderMismatch(
+                f"The index {self.path.name!r} has vectors of {self.manifest.encoder.dim} numbers, "
+                f"not {vector.shape}: embed by {self.manifest.encoder.name!r}."
+            )
+        at = self._at_vectors
+        gone = at.places(removed)[1]
+        found = self._vectors.search(vector[None], depth=most, removed=gone, every=True)
+        places, cosines = found.places[0], found.cosines[0]
+        rows = at.rows(places[places >= 0])
+        order = np.argsort(rows, kind="stable")
+        known = dict(zip(rows[order].tolist(), self._table.take(rows[order]), strict=True))
+        pairs = zip(rows.tolist(), rounded(cosines[places >= 0]).tolist(), strict=True)
+        return [(known[row], cosine) for row, cosine in pairs]
 
     def _query(self, fingerprint: Fingerprint, removed: NDArray[np.uint32]) -> Query:
         keys = np.frombuffer(b"".join(key for _, key in fingerprint.digests), np.uint8)
@@ -157,7 +212,7 @@ class IndexGroup:
         end = 0
         for query, own in zip(queries, views, strict=True):
             start, end = end, end + len(own)
-            query.top_cosines = _best(nearest.cosines[start:end])
+            query.top_cosines = best_cosines(nearest.cosines[start:end])
             places = nearest.places[start:end, :top]
             query.by_embedding = self._at_vectors.rows(places[places >= 0])
 
@@ -175,7 +230,7 @@ class IndexGroup:
                 dataset=self.manifest.dataset,
                 group=self.manifest.group,
                 rows=self.manifest.rows,
-                encoder=self.manifest.encoder.name,
+                encoder=self._compared_by(query),
                 views=query.fingerprint.views,
                 flags=query.fingerprint.flags,
                 candidates=self._candidates(query, rows, known),
@@ -190,7 +245,7 @@ class IndexGroup:
         if len(rows) <= most:
             return rows
         keys = [rows, ~np.isin(rows, query.by_digest)]
-        if query.vectors is not None:
+        if query.fingerprint.perceptual:
             pdq = least_to(query.pdq, self._pdq, self._at_pdq, rows)
             phash = least_to(query.phash, self._phash, self._at_phash, rows)
             keys = [rows, phash, pdq, keys[-1]]
@@ -206,16 +261,26 @@ class IndexGroup:
 
     def _measure(self, query: Query, rows: NDArray[np.uint32]) -> list[Measures]:
         """Hash distances and cosines of the query to these rows, as far as they have any."""
-        if query.vectors is None:
+        if not query.fingerprint.perceptual:
             return [(None, None, ())] * len(rows)
         pdq = distances_to(query.pdq, self._pdq, self._at_pdq, rows)
         phash = distances_to(query.phash, self._phash, self._at_phash, rows)
+        return list(zip(pdq, phash, self._cosines(query, rows), strict=True))
+
+    def _cosines(self, query: Query, rows: NDArray[np.uint32]) -> list[tuple[float, ...]]:
         cosines: list[tuple[float, ...]] = [()] * len(rows)
+        if query.vectors is None:
+            return cosines
         there, places = self._at_vectors.places(rows)
         near = self._vectors.cosines(places, query.vectors)
-        for at, values in zip(np.flatnonzero(there), _rounded(near), strict=True):
+        for at, values in zip(np.flatnonzero(there), rounded(near), strict=True):
             cosines[at] = tuple(values.tolist())
-        return list(zip(pdq, phash, cosines, strict=True))
+        return cosines
+
+    def _compared_by(self, query: Query) -> str:
+        """The encoder by which a query was compared: none where its hashes stood alone."""
+        alone = query.fingerprint.perceptual and query.vectors is None
+        return "" if alone else self.manifest.encoder.name
 
     def _check_sizes(self) -> None:
         lengths = {
@@ -232,21 +297,3 @@ class IndexGroup:
                 f"The files of index {self.path.name!r} do not belong together: "
                 "remove it and run index_dataset again."
             )
-
-
-def _add(
-    queries: Sequence[Query], found: Sequence[NDArray[np.uint32]], removed: NDArray[np.uint32]
-) -> None:
-    for query, rows in zip(queries, found, strict=True):
-        query.by_hash = np.union1d(query.by_hash, rows_without(rows, removed))
-
-
-def _best(cosines: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The best cosines of each view, as many as every view has."""
-    depth = int(np.isfinite(cosines).sum(axis=1).min())
-    return _rounded(cosines[:, :depth]).astype(np.float32)
-
-
-def _rounded(cosines: NDArray[np.float32]) -> NDArray[np.float64]:
-    """To four decimals: what is left of a sum must not depend on who else was in the batch."""
-    return np.asarray(np.round(np.asarray(cosines, np.float64), 4))

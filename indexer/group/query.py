@@ -1,10 +1,12 @@
-"""A query on its way through one group, and the check that the group can answer it."""
+"""A query on its way through one group: what it is compared by, and what was found near it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.group.nearby import rows_without
 from indexer.hashes.picture import phash_codes
 from indexer.query.fingerprint import Fingerprint
 from indexer.storage.manifest import EncoderFacts, EncoderMismatch
@@ -20,7 +22,7 @@ class Query:
 
     Attributes:
         fingerprint: what is searched for.
-        vectors: its embeddings, float32[views, dim]; None where only digests count.
+        vectors: its embeddings, float32[views, dim]; None where only digests and hashes count.
         by_digest: uint32[n], rising: the rows that share a digest or URL.
         by_hash: uint32[n], rising: the rows near it by PDQ or pHash.
         by_embedding: uint32[n]: the rows nearest by embedding, of each view.
@@ -55,7 +57,7 @@ class Query:
 def vectors_of(
     fingerprint: Fingerprint, encoder: EncoderFacts, index: str
 ) -> NDArray[np.float32] | None:
-    """The query's embeddings by the encoder of an index; None where only its digests count.
+    """The query's embeddings by the encoder of an index; None where it has none to compare.
 
     Args:
         fingerprint: the query.
@@ -65,7 +67,7 @@ def vectors_of(
     Raises:
         EncoderMismatch: a photo has no embedding by this encoder, or by another version of it.
     """
-    if not fingerprint.perceptual:
+    if not fingerprint.perceptual or not fingerprint.views:
         return None
     vectors = fingerprint.embeddings.get(encoder.name)
     if vectors is None:
@@ -81,3 +83,22 @@ def vectors_of(
             f"({encoder.preprocessing}; {encoder.dim} numbers): run index_dataset again."
         )
     return np.ascontiguousarray(vectors, np.float32)
+
+
+def near_add(
+    queries: Sequence[Query], found: Sequence[NDArray[np.uint32]], removed: NDArray[np.uint32]
+) -> None:
+    """Add to each query the rows that its hashes are near to, but those removed."""
+    for query, rows in zip(queries, found, strict=True):
+        query.by_hash = np.union1d(query.by_hash, rows_without(rows, removed))
+
+
+def best_cosines(cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The best cosines of each view, as many as every view has."""
+    depth = int(np.isfinite(cosines).sum(axis=1).min())
+    return rounded(cosines[:, :depth]).astype(np.float32)
+
+
+def rounded(cosines: NDArray[np.float32]) -> NDArray[np.float64]:
+    """To four decimals: what is left of a sum must not depend on who else was in the batch."""
+    return np.asarray(np.round(np.asarray(cosines, np.float64), 4))

@@ -67,10 +67,32 @@ def pdq_orientations(terms: NDArray[np.float64]) -> NDArray[np.uint8]:
     axis, transposed, and transposed across the other diagonal. To turn or to mirror a picture is
     to transpose its terms and to change the sign of every other one.
     """
-    odd = np.arange(TERMS) % 2 == 1
-    rows = np.where(odd, 1.0, -1.0)[:, None]
+    return np.stack([pdq_code(one) for one in orientations(terms, first=1)])
+
+
+def pdq_turned(code: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """As `pdq_orientations`, from a hash alone: uint8[32] -> uint8[8, 32].
+
+    The median of a picture's terms is nearly 0, so a bit is nearly its term's sign: all but the
+    first come out within some bits of the picture's own.
+    """
+    bits = np.unpackbits(code)[::-1].reshape(TERMS, TERMS)
+    signs = np.where(bits == 1, 1.0, -1.0)
+    turned = [one.ravel() > 0 for one in orientations(signs, first=1)]
+    return np.stack([np.packbits(one[::-1]) for one in turned])
+
+
+def orientations(terms: NDArray[np.float64], *, first: int) -> tuple[NDArray[np.float64], ...]:
+    """The terms of a picture's 8 orientations from those of the picture as it stands.
+
+    Args:
+        terms: float64[n, n] of its cosine transform.
+        first: which term of a side is the first of them, 0 being the mean.
+    """
+    odd = (np.arange(len(terms)) + first) % 2 == 1
+    rows = np.where(odd, -1.0, 1.0)[:, None]
     columns = rows.T
-    turned = (
+    return (
         terms,
         (terms * columns).T,
         terms * rows * columns,
@@ -80,7 +102,6 @@ def pdq_orientations(terms: NDArray[np.float64]) -> NDArray[np.uint8]:
         terms.T,
         (terms * rows * columns).T,
     )
-    return np.stack([pdq_code(one) for one in turned])
 
 
 def _reduced(luma: NDArray[np.float32], original: tuple[int, int]) -> NDArray[np.float32]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from indexer.hamming.native import compiled
+from indexer.hashes.pdq import orientations
 
 SIDE: Final = 32
 _SUPPORT: Final = 3.0
@@ -59,6 +60,17 @@ def phash_code(reduced: Image.Image) -> np.uint64:
     """The hash of a 32 x 32 picture of mode L; its first bit is the highest."""
     bits = imagehash.phash(reduced).hash
     return np.uint64(int.from_bytes(np.packbits(bits).tobytes()))
+
+
+def phash_turned(code: np.uint64) -> NDArray[np.uint64]:
+    """The hashes of all 8 orientations from that of the picture as it stands: uint64[8].
+
+    In the order of `indexer.hashes.pdq.orientations`, and as near to the pictures' own.
+    """
+    bits = np.unpackbits(np.frombuffer(int(code).to_bytes(8), np.uint8)).reshape(8, 8)
+    signs = np.where(bits == 1, 1.0, -1.0)
+    turned = [np.packbits(one > 0) for one in orientations(signs, first=0)]
+    return np.array([int.from_bytes(one.tobytes()) for one in turned], np.uint64)
 
 
 # In both, slices spare the loop a check of each place, and casts keep the sums at 32 bits: only so

@@ -5,8 +5,8 @@ views. The query carries the 8 orientations and the views, so that an index hold
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
@@ -38,7 +38,8 @@ class Fingerprint:
             part of the picture worth hashing; None for a URL.
         pdq_quality: of the whole, 0..100, at full contrast where that is better.
         phash: uint64[8 * parts], likewise.
-        views: names of the embedded views, the first being `whole`; empty for a URL.
+        views: names of the embedded views, the first being `whole`; empty for a URL, and for a
+            photo that is searched by hashes alone.
         embeddings: by encoder name, float32[len(views), dim], each row of length 1.
         preprocessing: by encoder name, how it brought the pictures to its input.
         flags: `too_plain`: there is too little in the picture to match on (PDQ quality below 50,
@@ -58,6 +59,14 @@ class Fingerprint:
     def perceptual(self) -> bool:
         """Whether hashes and embeddings may be matched, not digests alone."""
         return self.pdq is not None and TOO_PLAIN not in self.flags
+
+    def without_embeddings(self) -> Self:
+        """The same photo for an index of an encoder that it was not embedded by: hashes count."""
+        return replace(self, views=(), embeddings={}, preprocessing={})
+
+    def with_digests(self, digests: Iterable[tuple[Kind, bytes]]) -> Self:
+        """The same photo, found by these digests too."""
+        return replace(self, digests=tuple(dict.fromkeys([*self.digests, *digests])))
 
     def to_bytes(self) -> bytes:
         """Serialize without pickle; `from_bytes` reads it."""
@@ -159,8 +168,13 @@ def photo_probe(data: bytes) -> bytes:
 
 def fingerprint_url(url: str) -> Fingerprint:
     """Make a fingerprint that finds the rows whose URL is exactly `url`, and nothing else."""
+    return fingerprint_digests((("url", row_key("url", url)),))
+
+
+def fingerprint_digests(digests: Iterable[tuple[Kind, bytes]]) -> Fingerprint:
+    """Make a fingerprint that finds the rows that have any of these keys, and nothing else."""
     return Fingerprint(
-        digests=(("url", row_key("url", url)),),
+        digests=tuple(digests),
         pdq=None,
         pdq_quality=0,
         phash=None,

@@ -91,6 +91,7 @@ class VectorIndex:
         depth: int,
         removed: NDArray[np.int64] | None = None,
         threads: int | None = None,
+        every: bool = False,
     ) -> Nearest:
         """Find the vectors nearest to each query.
 
@@ -99,13 +100,14 @@ class VectorIndex:
             depth: how many for each.
             removed: places that are not to be found.
             threads: at most so many look into lists; the machine's processors where not given.
+            every: compare every vector, for queries unlike those that the lists were tuned on.
         """
         depth = min(depth, len(self))
         if not depth or not len(queries):
             return _nothing(len(queries), depth)
         faiss.omp_set_num_threads(1)
         kept = None if removed is None or not len(removed) else _kept(len(self), removed)
-        if self._lists is not None:
+        if self._lists is not None and not every:
             most = threads or os.cpu_count() or 1
             return _by_lists(self._lists, queries, most, depth=depth, selector=_selector(kept))
         found = self._candidates(queries, min(depth + _SPARE, len(self)), kept)

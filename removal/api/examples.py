@@ -115,6 +115,7 @@ STATUS: Final[dict[str, Any]] = {
             "domains": None,
             "outcome": "pending",
             "released_in": None,
+            "waiting": 0,
         }
     ],
     "questions": [{"id": QUESTION, "tile": TILE, "mine": None, "asked_on": "2026-11-24"}],
@@ -124,6 +125,7 @@ STATUS: Final[dict[str, Any]] = {
         {"from": "maintainer", "day": "2026-11-24", "text": "Is the picture below you, too?"},
     ],
     "decision": None,
+    "more_found": [],
     "appeal": None,
     "appeal_until": None,
     "acts": ["answer", "message", "photo_delete", "withdraw"],
@@ -151,6 +153,7 @@ DECIDED: Final[dict[str, Any]] = {
             "domains": ["pictures.example.org"],
             "outcome": "approved",
             "released_in": [7],
+            "waiting": 0,
         }
     ],
     "questions": [{"id": QUESTION, "tile": TILE, "mine": False, "asked_on": "2026-11-24"}],
@@ -162,6 +165,7 @@ DECIDED: Final[dict[str, Any]] = {
         "statement": "All three copies go.",
         "complaint": None,
         "decided_on": "2026-11-26",
+        "by": "maintainer",
     },
     "acts": ["message", "proof"],
 }
@@ -206,6 +210,7 @@ APPEALED: Final[dict[str, Any]] = {
         "in, and you can go to court. Neither costs you your anonymity here: the receipt code is "
         "all that links you to this request.",
         "decided_on": "2026-11-26",
+        "by": "maintainer",
     },
     "appeal": {"day": "2026-11-27", "text": "It is me: look at the scar."},
     "acts": ["message", "photo_delete", "withdraw"],

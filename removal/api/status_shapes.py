@@ -71,6 +71,11 @@ class StatusFound(Shape):
         [(value, value) for value in ("pending", "approved", "partly", "denied")]
     )
     released_in = serializers.ListField(child=serializers.IntegerField(), allow_null=True)
+    waiting = serializers.IntegerField(
+        min_value=0,
+        help_text="Rows approved after the decision, as copies of approved ones, which the next "
+        "release carries.",
+    )
 
 
 class StatusQuestion(Shape):
@@ -105,6 +110,21 @@ class StatusDecision(Shape):
     statement = serializers.CharField(allow_null=True, help_text="What the maintainer writes.")
     complaint = serializers.CharField(allow_null=True)
     decided_on = serializers.DateField(allow_null=True)
+    by = serializers.ChoiceField(
+        [("maintainer", "maintainer"), ("rule", "rule")],
+        allow_null=True,
+        help_text="`rule`: without a person, as every row found is the very file that was sent; "
+        "by a message you can ask that a person looks at it. Null where nothing was found.",
+    )
+
+
+class StatusMore(Shape):
+    """More copies that were found and approved after the decision."""
+
+    day = serializers.DateField()
+    rows = serializers.IntegerField(
+        min_value=0, help_text="Look-alikes left out: `other_rows_removed` counts those."
+    )
 
 
 class StatusAppeal(Shape):
@@ -135,6 +155,9 @@ class RequestStatus(Shape):
     other_rows_removed = serializers.IntegerField(help_text="Look-alikes that were also removed.")
     messages = StatusMessage(many=True)
     decision = StatusDecision(allow_null=True)
+    more_found = StatusMore(
+        many=True, help_text="They are counted in `found`, and go on the removal list too."
+    )
     appeal = StatusAppeal(allow_null=True)
     appeal_until = serializers.DateField(
         allow_null=True, help_text="The last day to appeal; null where there is nothing to appeal."

@@ -2,9 +2,10 @@
 
 They are deployment checks with the tag "unlist": `doctor` and `check --deploy` run them, ordinary
 commands do not, for `make_secrets` must run while secrets are missing, and `migrate` before there
-are tables. Importing this package registers them all.
+are tables. (That of the rules asks for neither: every command runs it.) Importing this package
+registers them all.
 """
 
-from removal.checks import house, load, locks, search, secrets
+from removal.checks import house, load, locks, rules, search, secrets
 
-__all__ = ["house", "load", "locks", "search", "secrets"]
+__all__ = ["house", "load", "locks", "rules", "search", "secrets"]

@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Error, register
 from catalog.stores import REST, stores_served
 from removal.checks.tables import tables_there
 from removal.models import RemovalRequest, SearchUnit, State
+from removal.search.errands import groups_waiting as errand_groups_waiting
 from removal.search.leases import stuck
 from removal.search.matching import groups_waiting
 
@@ -32,6 +33,11 @@ _MENDS: Final[Mapping[str, str]] = {
     "": "Read the worker's log; an index that is damaged is built anew by index_dataset.",
 }
 
+_SERVE: Final = (
+    "Start a worker where {store} is mounted, with {store} in its UNLIST_STORES, or without "
+    "UNLIST_STORES: celery --app config worker --pool threads."
+)
+
 
 @register("unlist", deploy=True)
 def search_check(**_: Any) -> list[CheckMessage]:
@@ -44,14 +50,21 @@ def search_check(**_: Any) -> list[CheckMessage]:
 def _unserved() -> Iterator[CheckMessage]:
     """Name the stores that units wait for and no worker serves; likewise the rest."""
     waiting = Counter(group.store for group in groups_waiting())
+    errands = Counter(group.store for group in errand_groups_waiting())
     served = stores_served()
     for store in sorted(waiting.keys() - served):
         yield checks.Warning(
             f"Requests wait for {waiting[store]:,} groups of the store {store}, and no worker "
             "serves it.",
-            hint=f"Start a worker where {store} is mounted, with {store} in its UNLIST_STORES, or "
-            "without UNLIST_STORES: celery --app config worker --pool threads.",
+            hint=_SERVE.format(store=store),
             id="removal.W010",
+        )
+    for store in sorted(errands.keys() - served - waiting.keys()):
+        yield checks.Warning(
+            f"Searches for copies of approved rows, or sweeps, wait for {errands[store]:,} groups "
+            f"of the store {store}, and no worker serves it.",
+            hint=_SERVE.format(store=store),
+            id="removal.W012",
         )
     if REST not in served and RemovalRequest.objects.filter(state=State.RECEIVED).exists():
         yield checks.Warning(

@@ -65,13 +65,13 @@ def _pairs() -> Iterator[CheckMessage]:
         if pair.private.role not in secrets.roles_readable():
             continue
         try:
-            belong = rotation.pair_matches(pair)
+            strange = rotation.strange_publics(pair)
             retired = rotation.retired_since(pair.private)
         except (secrets.SecretUnavailable, FileNotFoundError):
             continue  # told by `_own_secrets`, or destroyed just now
-        if not belong:
+        for public in strange:
             yield Error(
-                f"What is sealed to {pair.public.path} does not open with {pair.private.path}.",
+                f"What is sealed to {public.path} does not open with {pair.private.path}.",
                 hint=f"If a rotation was interrupted: python manage.py rotate_secret {name}. "
                 "Else restore the two files that belong together.",
                 id="removal.E004",

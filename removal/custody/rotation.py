@@ -43,6 +43,7 @@ from removal.custody.secrets import (
     SIZE,
     WORKER_PRIVATE,
     WORKER_PUBLIC,
+    WORKER_PUBLIC_AT_STAFF,
     RotationUnderWay,
     Secret,
     SecretUnavailable,
@@ -62,16 +63,16 @@ _BATCH: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A role's key pair: who opens with it, and its two files."""
+    """A role's key pair: who opens with it, and its files: the public half lies at each sealer."""
 
     recipient: Recipient
     private: Secret
-    public: Secret
+    publics: tuple[Secret, ...]
 
 
 PAIRS: Final[Mapping[str, Pair]] = {
-    "reviewer": Pair(Recipient.REVIEWER, REVIEWER_PRIVATE, REVIEWER_PUBLIC),
-    "worker": Pair(Recipient.WORKER, WORKER_PRIVATE, WORKER_PUBLIC),
+    "reviewer": Pair(Recipient.REVIEWER, REVIEWER_PRIVATE, (REVIEWER_PUBLIC,)),
+    "worker": Pair(Recipient.WORKER, WORKER_PRIVATE, (WORKER_PUBLIC, WORKER_PUBLIC_AT_STAFF)),
 }
 _ROTATED: Final[Mapping[str, Secret]] = {
     "pepper": PEPPER,
@@ -139,15 +140,15 @@ def rotations_continue() -> Counter[str]:
     return done
 
 
-def pair_matches(pair: Pair) -> bool:
-    """Tell whether the public half belongs to the private half, as far as this role can see.
+def strange_publics(pair: Pair) -> list[Secret]:
+    """Return the public halves that do not belong to the private one, as far as this role sees.
 
     Raises:
         SecretUnavailable: a file is missing.
     """
-    if pair.public.role not in roles_readable():
-        return True
-    return secret_read(pair.public) == secrets.public_of(secret_read(pair.private))
+    readable = [public for public in pair.publics if public.role in roles_readable()]
+    right = secrets.public_of(secret_read(pair.private)) if readable else b""
+    return [public for public in readable if secret_read(public) != right]
 
 
 def retired_since(secret: Secret) -> dt.datetime | None:
@@ -226,24 +227,24 @@ def _pair_continue(pair: Pair, *, begun: bool, give_up_lost: bool) -> Progress:
 
 
 def _both_needed(pair: Pair) -> None:
-    if not {pair.private.role, pair.public.role} <= roles_readable():
+    files = (pair.private, *pair.publics)
+    if not {file.role for file in files} <= roles_readable():
+        names = ", ".join(str(file.path) for file in files)
         raise SecretUnavailable(
-            f"A new key pair is two files, {pair.private.path} and {pair.public.path}: begin the "
+            f"A new key pair is {len(files)} files ({names}): begin the "
             "rotation where both lie, with UNLIST_ROLE=all (the service `prepare` of compose.yaml)."
         )
 
 
 def _public_follows(pair: Pair) -> bool:
-    """Put the public half of the private half in its place; tell whether it is known to be there.
+    """Put the public half of the private half in its places; tell whether it is known to be there.
 
-    A role that may not read the public half cannot know what the site seals to.
+    A role that may not read one of them cannot know what is sealed to there.
     """
-    if pair.public.role not in roles_readable():
-        return False
-    public = secrets.public_of(secret_read(pair.private))
-    if secret_read(pair.public) != public:
-        secret_put(pair.public, public)
-    return True
+    value = secrets.public_of(secret_read(pair.private))
+    for public in strange_publics(pair):
+        secret_put(public, value)
+    return {public.role for public in pair.publics} <= roles_readable()
 
 
 def _wraps_renewed(recipient: Recipient) -> tuple[int, int]:

@@ -14,7 +14,7 @@ request by its id holds for it too.
 import hashlib
 import os
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -44,7 +44,7 @@ RECIPIENTS: Final[Mapping[Purpose, tuple[Recipient, ...]]] = {
     Purpose.CASE: (Recipient.SUBJECT, Recipient.REVIEWER),
     Purpose.PROOF: (Recipient.SUBJECT,),
 }
-"""Of a request; the key of an errand is for whom it is made (`errand_keys_make`)."""
+"""Of a request; the key of an errand is for whom it is made (`keys.errand_keys_make`)."""
 
 
 PRIVATE_HALVES: Final[Mapping[Recipient, secrets.Secret]] = {
@@ -143,80 +143,6 @@ def role_key(recipient: Recipient) -> PrivateKey:
     return PrivateKey(raw, tuple(retired))
 
 
-@dataclass(frozen=True, slots=True)
-class NewKeys:
-    """Keys of what is about to be stored: rows to insert, nothing private."""
-
-    keys: tuple[DataKey, ...]
-    wraps: tuple[Wrap, ...]
-
-    def public(self, purpose: Purpose) -> bytes:
-        """Return the public half for a purpose."""
-        return next(bytes(key.public) for key in self.keys if key.purpose == purpose)
-
-    @property
-    def shreds(self) -> tuple[uuid.UUID, ...]:
-        """Names of the shred keys that were written for the wraps."""
-        return tuple(wrap.shred for wrap in self.wraps)
-
-
-def keys_make(request_id: uuid.UUID, subject_public: bytes) -> NewKeys:
-    """Make a request's data keys and their wraps; the private halves are forgotten on return."""
-    publics = {
-        Recipient.SUBJECT: subject_public,
-        Recipient.REVIEWER: secrets.secret_read(secrets.REVIEWER_PUBLIC),
-        Recipient.WORKER: secrets.secret_read(secrets.WORKER_PUBLIC),
-    }
-    private = _privates(RECIPIENTS)
-    keys = {
-        purpose: DataKey(request_id=request_id, purpose=purpose, public=public_half(key))
-        for purpose, key in private.items()
-    }
-    return _wrapped(request_id, keys, private, RECIPIENTS, publics)
-
-
-def errand_keys_make(errand_id: uuid.UUID, recipients: Collection[Recipient]) -> NewKeys:
-    """Make an errand's one data key, wrapped for workers, reviewers or both."""
-    files = {
-        Recipient.REVIEWER: secrets.REVIEWER_PUBLIC,
-        Recipient.WORKER: secrets.WORKER_PUBLIC,
-    }
-    publics = {who: secrets.secret_read(files[who]) for who in recipients}
-    several = {Purpose.ERRAND: tuple(recipients)}
-    private = _privates(several)
-    public = public_half(private[Purpose.ERRAND])
-    key = DataKey(errand_id=errand_id, purpose=Purpose.ERRAND, public=public)
-    return _wrapped(errand_id, {Purpose.ERRAND: key}, private, several, publics)
-
-
-def _privates(purposes: Iterable[Purpose]) -> dict[Purpose, PrivateKey]:
-    return {
-        purpose: PrivateKey(X25519PrivateKey.generate().private_bytes_raw()) for purpose in purposes
-    }
-
-
-def _wrapped(
-    owner_id: uuid.UUID,
-    keys: Mapping[Purpose, DataKey],
-    private: Mapping[Purpose, PrivateKey],
-    recipients: Mapping[Purpose, tuple[Recipient, ...]],
-    publics: Mapping[Recipient, bytes],
-) -> NewKeys:
-    """Wrap the private halves to their recipients, each wrap under a new shred key."""
-    pairs = [(purpose, who) for purpose, several in recipients.items() for who in several]
-    wraps = []
-    made = shred.keys_make(len(pairs))
-    for (purpose, who), (name, shred_key) in zip(pairs, made.items(), strict=True):
-        place = _wrap_place(owner_id, purpose, who)
-        inner = seal_to(publics[who], private[purpose].raw, place)
-        sealed = _lock(shred_key, inner, place)
-        holder = key_id(publics[who]) if who in PRIVATE_HALVES else ""
-        wraps.append(
-            Wrap(key=keys[purpose], recipient=who, holder=holder, sealed=sealed, shred=name)
-        )
-    return NewKeys(tuple(keys.values()), tuple(wraps))
-
-
 def unwrap(
     request_id: uuid.UUID, purpose: Purpose, recipient: Recipient, holder: PrivateKey
 ) -> PrivateKey:
@@ -226,7 +152,7 @@ def unwrap(
         NotReadable: there is no such wrap (any more), or it is not the holder's.
         KeyShredded: the wrap's shred key was destroyed.
     """
-    place = _wrap_place(request_id, purpose, recipient)
+    place = wrap_place(request_id, purpose, recipient)
     try:
         return _unwrapped(_wrap_of(request_id, purpose, recipient), place, holder)
     except (NotReadable, shred.KeyShredded):
@@ -273,7 +199,7 @@ def unwrap_many(
         request_id = wrap.key.owner_id
         try:
             opened[request_id] = _unwrapped(
-                wrap, _wrap_place(request_id, purpose, recipient), holder
+                wrap, wrap_place(request_id, purpose, recipient), holder
             )
         except (NotReadable, shred.KeyShredded):
             with suppress(NotReadable, shred.KeyShredded):  # unless it was just wrapped anew
@@ -291,10 +217,10 @@ def wrap_renew(wrap: Wrap, recipient: Recipient, holder: PrivateKey) -> bool:
         NotReadable: none of the holder's halves opens it.
         KeyShredded: its shred key was destroyed.
     """
-    place = _wrap_place(wrap.key.owner_id, Purpose(wrap.key.purpose), recipient)
+    place = wrap_place(wrap.key.owner_id, Purpose(wrap.key.purpose), recipient)
     private, public = _unwrapped(wrap, place, holder), public_half(holder)
     [(name, shred_key)] = shred.keys_make(1).items()
-    sealed = _lock(shred_key, seal_to(public, private.raw, place), place)
+    sealed = wrap_lock(shred_key, seal_to(public, private.raw, place), place)
     renewed = Wrap.objects.filter(pk=wrap.pk, shred=wrap.shred).update(
         sealed=sealed, shred=name, holder=key_id(public)
     )
@@ -319,11 +245,13 @@ def _unwrapped(wrap: Wrap, place: Place, holder: PrivateKey) -> PrivateKey:
     return PrivateKey(holder.open(inner, place))
 
 
-def _wrap_place(request_id: uuid.UUID, purpose: Purpose, recipient: Recipient) -> Place:
+def wrap_place(request_id: uuid.UUID, purpose: Purpose, recipient: Recipient) -> Place:
+    """Return what a wrap belongs to."""
     return Place(request_id, purpose, f"wrap {recipient.value}")
 
 
-def _lock(key: bytes, text: bytes, place: Place) -> bytes:
+def wrap_lock(key: bytes, text: bytes, place: Place) -> bytes:
+    """Encrypt what was sealed to a wrap's reader once more, under the wrap's shred key."""
     nonce = os.urandom(_NONCE)
     return nonce + ChaCha20Poly1305(key).encrypt(nonce, text, place.bound())
 

@@ -56,6 +56,10 @@ REVIEWER_PUBLIC: Final = Secret(
 )
 WORKER_PRIVATE: Final = Secret("worker", "worker.key", "the workers' private key")
 WORKER_PUBLIC: Final = Secret("public", "worker.pub", "the workers' public key", WORKER_PRIVATE)
+WORKER_PUBLIC_AT_STAFF: Final = Secret(
+    "staff", "worker.pub", "the workers' public key", WORKER_PRIVATE
+)
+"""The staff role's own copy: it seals errands to the workers, and may not read `public/`."""
 ROW_TAG_KEY: Final = Secret("worker", "row-tag.key", "the key of the row tags")
 SECRETS: Final = (
     PEPPER,
@@ -63,6 +67,7 @@ SECRETS: Final = (
     REVIEWER_PUBLIC,
     WORKER_PRIVATE,
     WORKER_PUBLIC,
+    WORKER_PUBLIC_AT_STAFF,
     ROW_TAG_KEY,
 )
 

@@ -81,7 +81,7 @@ def refuse(request: HttpRequest, proposal_id: uuid.UUID) -> HttpResponse:
         request,
         proposed_for(proposal_id),
         lambda: proposal_refuse(proposal_id=proposal_id, reviewer=reviewer),
-        "The proposal is refused: the request waits for another decision.",
+        "The proposal is refused: nothing came of it.",
     )
 
 

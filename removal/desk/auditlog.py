@@ -66,6 +66,12 @@ OWN_ACTS: Final = {
     "recovery_code_used": "Used up a recovery code",
     "account_added": "An account of the staff was made",
     "account_changed": "An account of the staff was changed",
+    "unlisted": "Entries were taken off the list",
+    "sweep_started": "A sweep was started",
+    "sweep_searched": "A sweep found its rows",
+    "sweep_listed": "Rows of a sweep were listed",
+    "sweep_dismissed": "A sweep was dismissed",
+    "sweep_days_over": "A sweep ended as its days were over",
     "audit_exported": "The audit log was exported",
     "audit_verified": "The audit log was verified",
 }
@@ -84,6 +90,7 @@ ACTORS: Final = (
     (audit.WORKER, "A worker"),
     (audit.RELEASE, "The release role"),
     (audit.RETENTION, "Retention, by its clock"),
+    (audit.RULE, "A rule, without a person"),
 )
 
 

@@ -124,7 +124,8 @@ def _proposed(request: HttpRequest, reviewer: User, fit: Sequence[BulkItem]) -> 
 
 
 def _propose(one: BulkItem, reviewer: User, data: Mapping[str, Any]) -> None:
-    rows = Candidate.objects.filter(request=one.item.request_id).values_list("pk", flat=True)
+    found = Candidate.objects.filter(request=one.item.request_id, offered=False)
+    rows = found.values_list("pk", flat=True)
     decision_propose(
         request_id=one.item.request_id,
         reviewer=reviewer,

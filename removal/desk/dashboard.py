@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from django.conf import settings
 from django.http import HttpRequest
 
 from removal.desk.charts import Chart, Series
@@ -16,7 +17,10 @@ from removal.models import State
 from removal.permissions import REVIEW, SEE
 from removal.selectors import dashboard
 from removal.selectors.dashboard import AGES, DECISIONS
+from removal.selectors.decided import rules_by_day
 from removal.templatetags.unlist_text import day
+
+RULE_DAYS: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +47,28 @@ class Panel:
 @dataclass(frozen=True, slots=True)
 class _Source:
     rights: frozenset[str]
-    make: Callable[[], Panel]
+    make: Callable[[], Panel | None]
 
 
 _SOURCES: Final[dict[str, _Source]] = {}
 
 
-def panel_register(name: str, make: Callable[[], Panel], *, rights: Sequence[str]) -> None:
-    """Show a panel to whoever has one of the rights; the same name again replaces it."""
+def panel_register(name: str, make: Callable[[], Panel | None], *, rights: Sequence[str]) -> None:
+    """Show a panel to whoever has one of the rights; the same name again replaces it.
+
+    Where `make` returns None there is nothing to show.
+    """
     _SOURCES[name] = _Source(frozenset(rights), make)
 
 
 def panels(request: HttpRequest) -> list[Panel]:
     """Return the panels that somebody may see, in the order they were registered in."""
-    return [
+    made = (
         source.make()
         for source in _SOURCES.values()
         if any(request.user.has_perm(right) for right in source.rights)
-    ]
+    )
+    return [panel for panel in made if panel is not None]
 
 
 def _open() -> Panel:
@@ -130,5 +138,34 @@ def _quality() -> Panel:
     return Panel("Match quality", chart, note=note)
 
 
-for _name, _make in {"open": _open, "due": _due, "decided": _decided, "quality": _quality}.items():
+def _ruled() -> Panel | None:
+    """Show what rules approved; nothing where none is on and none was lately."""
+    on = settings.UNLIST
+    days = rules_by_day(RULE_DAYS)
+    if not on.rule_categories and not any(n for _, n in days):
+        return None
+    chart = Chart(
+        title="Requests approved by a rule",
+        head="Day",
+        labels=[f"{when:%a %d}" for when, _ in days],
+        long_labels=[f"{when:%A}, {day(when)}" for when, _ in days],
+        series=[Series("Requests", [n for _, n in days])],
+    )
+    note = (
+        f"On for {', '.join(on.rule_categories)}: up to {on.rules_rows} rows, all the very file "
+        f"that was sent, and {on.rules_per_day} requests a day."
+        if on.rule_categories
+        else "No rule is on any more."
+    )
+    return Panel("Approved by a rule", chart, note=note)
+
+
+_PANELS: Final = {
+    "open": _open,
+    "due": _due,
+    "decided": _decided,
+    "quality": _quality,
+    "ruled": _ruled,
+}
+for _name, _make in _PANELS.items():
     panel_register(_name, _make, rights=(SEE, REVIEW))

@@ -13,8 +13,8 @@ from removal.selectors import CandidateView
 
 Corners = tuple[tuple[float, float], ...]
 
+_ALIKE: Final = "Same picture"
 _SAME: Final[Mapping[str, str]] = {
-    Kind.COPY: "Same picture",
     Kind.SIMILAR: "Perhaps another picture",
 }
 _ADDRESS: Final[Mapping[str, str]] = {
@@ -68,8 +68,9 @@ def shows_more(row: CandidateView) -> str:
     overlap = row.evidence.get("overlap")
     if overlap is None or not row.evidence.get("inliers") or overlap >= _WHOLE:
         return ""
+    shown = "the approved row does" if row.duplicate_of else "the upload did"
     return (
-        f"This row shows more than the upload did: about {1 - overlap:.0%} of its picture lies "
+        f"This row shows more than {shown}: about {1 - overlap:.0%} of its picture lies "
         "outside. What is there may show others, and is not for the person to be told."
     )
 
@@ -77,11 +78,11 @@ def shows_more(row: CandidateView) -> str:
 def _likeness(row: CandidateView) -> str:
     if row.evidence.get("digest"):
         return "The very same file"
-    if not row.photos:
+    if not row.photos and not row.duplicate_of:
         return ""
     altered = (_mirrored(row), _cropped(row), _turned(row.corners, row), _wider(row))
     changes = [word for word in altered if word]
-    same = _SAME.get(row.kind, "Same picture")
+    same = _ALIKE if row.duplicate_of else _SAME.get(row.kind, _ALIKE)
     if not changes:
         return same
     *first, last = changes

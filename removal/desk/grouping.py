@@ -3,10 +3,10 @@
 Two rows belong together for one of three reasons, and for no other:
 
 - a list could not tell them apart: they have the same address or the same recorded digest;
-- both are the very file that was sent;
-- both are copies of the same part of the same photo, turned the same way, and each so near to it
-  that they cannot be far from each other: by PDQ's triangle inequality, or because the pixels of
-  both agree with the photo nearly everywhere.
+- both are the very file that was sent, or of one approved row;
+- both are copies of the same part of the same photo, or approved row, turned the same way, and
+  each so near to it that they cannot be far from each other: by PDQ's triangle inequality, or
+  because the pixels of both agree with it nearly everywhere.
 
 Look-alikes are never put together for looking alike: each may show somebody else. Nor are rows put
 together about which an earlier decision said different things, or of which one may show something
@@ -86,6 +86,8 @@ def _names(one: CandidateView) -> Iterable[Hashable]:
     yield from (("digest", digest) for digest in one.digests)
     if one.evidence.get("digest"):
         yield from (("sent", n) for n in one.photos)
+        if one.duplicate_of:
+            yield "row", one.duplicate_of
 
 
 def _is_near(one: CandidateView, other: CandidateView) -> bool:
@@ -106,6 +108,13 @@ def _same_part(one: CandidateView, other: CandidateView) -> bool:
         corners = all(
             abs(a - c) < _SAME_PART and abs(b - d) < _SAME_PART for (a, b), (c, d) in pairs
         )
-        return corners and bool(set(one.photos) & set(other.photos))
+        return corners and _one_source(one, other)
     shared = one.regions.keys() & other.regions.keys()
     return any(one.regions[n] is not None and one.regions[n] == other.regions[n] for n in shared)
+
+
+def _one_source(one: CandidateView, other: CandidateView) -> bool:
+    """Tell whether one photo led to both, or one approved row."""
+    if one.duplicate_of or other.duplicate_of:
+        return one.duplicate_of == other.duplicate_of
+    return bool(set(one.photos) & set(other.photos))

@@ -84,7 +84,7 @@ def beside(pair: Pair, *, gray: bool = False) -> Sheet:
     sizes = [
         (name, picture, (picture.size[0] * factor, picture.size[1] * factor))
         for name, picture, factor in (
-            ("the photo as it was sent", pair.photo, 1.0),
+            (_left(pair), pair.photo, 1.0),
             ("the picture of the row", pair.row, scale),
         )
         if picture is not None
@@ -106,6 +106,10 @@ def beside(pair: Pair, *, gray: bool = False) -> Sheet:
         scaled=scaled,
         words="Side by side: " + " and, to its right, ".join(one.what for one in placed),
     )
+
+
+def _left(pair: Pair) -> str:
+    return "the picture of the approved row" if pair.of_rows else "the photo as it was sent"
 
 
 def _scale(pair: Pair) -> tuple[float, bool]:
@@ -158,10 +162,11 @@ def difference(pair: Pair) -> Sheet | None:
     """
     if pair.photo is None or pair.row is None or pair.placement is None:
         return None
-    return _difference(pair.photo, pair.row, pair.placement)
+    under = "that of the approved row" if pair.of_rows else "the photo"
+    return _difference(pair.photo, pair.row, pair.placement, under)
 
 
-def _difference(photo: Picture, row: Picture, placement: Placement) -> Sheet:
+def _difference(photo: Picture, row: Picture, placement: Placement, name: str) -> Sheet:
     base = photo.image.copy()
     base.thumbnail((_COMPARED_SIDE, _COMPARED_SIDE))
     laid, inside = _laid_over(row.image, placement, base.size)
@@ -180,13 +185,13 @@ def _difference(photo: Picture, row: Picture, placement: Placement) -> Sheet:
         width=2 * wide + gap,
         height=high,
         pictures=(
-            Placed(data_uri(laid), 0, 0, wide, high, "the row's picture, laid over the photo"),
+            Placed(data_uri(laid), 0, 0, wide, high, f"the row's picture, laid over {name}"),
             Placed(data_uri(told), wide + gap, 0, wide, high, "where the two differ"),
         ),
         lines=(),
         frame="",
         scaled=True,
-        words="The row's picture laid over the photo, and to its right where the two differ: dark "
+        words=f"The row's picture laid over {name}, and to its right where the two differ: dark "
         "where they do, white where they are the same, gray where the row's picture has nothing.",
     )
 

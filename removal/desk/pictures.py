@@ -24,6 +24,7 @@ from removal import permissions
 from removal.custody.secrets import SecretUnavailable
 from removal.desk import overlay
 from removal.desk.access import allowed
+from removal.desk.fetched import fetch_told
 from removal.life import claims, reveals
 from removal.life.caps import SparedToday, desk_settings
 from removal.life.claims import ClaimedByOther
@@ -34,6 +35,8 @@ BUSY: Final = "Nothing can decode pictures at this moment. Load the page again i
 NO_PICTURE: Final = (
     "The dataset holds no picture for this row, or its file has changed since it was indexed."
 )
+_NO_PHOTO: Final = "There is no photo to show beside it: deleted, or found by its address."
+_NO_ROW: Final = "The dataset holds no picture of the approved row, to show it beside."
 Shown = Mapping[str, Any]
 Look = Callable[[User, DeskSettings], Shown]
 _Named = QuerySet[Photo] | QuerySet[Candidate]
@@ -63,15 +66,16 @@ def candidate(request: HttpRequest, candidate_id: uuid.UUID) -> HttpResponse:
     def veiled(reviewer: User, wish: DeskSettings) -> Shown:
         veil = reveals.candidate_veiled(**names, reviewer=reviewer)
         if veil is None:
-            return {"missing": NO_PICTURE}
+            return {"missing": NO_PICTURE, "rowless": True}
         return {"veil": overlay.data_uri(veil.image, gray=wish.gray)}
 
     def revealed(reviewer: User, wish: DeskSettings) -> Shown:
         gray = wish.gray and request.method != "POST"
         picture = reveals.candidate_reveal(**names, reviewer=reviewer, gray=gray)
-        return {"missing": NO_PICTURE} if picture is None else _jpeg(picture)
+        return {"missing": NO_PICTURE, "rowless": True} if picture is None else _jpeg(picture)
 
-    return _frame(request, veiled, revealed, Candidate.objects.filter(pk=candidate_id))
+    candidates = Candidate.objects.filter(pk=candidate_id)
+    return _frame(request, veiled, revealed, candidates, fetchable=candidate_id)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -86,7 +90,8 @@ def pair(request: HttpRequest, candidate_id: uuid.UUID) -> HttpResponse:
         gray = wish.gray and request.method != "POST"
         return _sheets(reveals.pair_reveal(**names, reviewer=reviewer), gray, veil=False)
 
-    return _frame(request, veiled, revealed, Candidate.objects.filter(pk=candidate_id))
+    candidates = Candidate.objects.filter(pk=candidate_id)
+    return _frame(request, veiled, revealed, candidates, fetchable=candidate_id)
 
 
 def _jpeg(picture: bytes) -> Shown:
@@ -96,12 +101,12 @@ def _jpeg(picture: bytes) -> Shown:
 def _sheets(found: reveals.Pair, gray: bool, *, veil: bool) -> Shown:
     """Return the sheets of a pair, and what is missing of it."""
     if found.photo is None and found.row is None:
-        return {"missing": NO_PICTURE}
+        return {"missing": NO_PICTURE, "rowless": True}
     told = []
     if found.row is None:
         told.append(NO_PICTURE)
     if found.photo is None:
-        told.append("There is no photo to show beside it: deleted, or found by its address.")
+        told.append(_NO_ROW if found.of_rows else _NO_PHOTO)
     return {
         "beside": overlay.beside(found, gray=gray),
         "difference": None if veil else overlay.difference(found),
@@ -109,14 +114,17 @@ def _sheets(found: reveals.Pair, gray: bool, *, veil: bool) -> Shown:
         "told": told,
         "veil": veil,
         "same": found.same,
+        "of_rows": found.of_rows,
+        "rowless": found.row is None,
     }
 
 
 def _sizes(found: reveals.Pair) -> str:
     """Say how large the pictures are: a row may hold more pixels than the upload did."""
+    left = "approved row" if found.of_rows else "photo"
     sizes = [
         f"{name} {picture.size[0]} × {picture.size[1]} pixels"  # noqa: RUF001  # the sign itself
-        for name, picture in (("photo", found.photo), ("row", found.row))
+        for name, picture in ((left, found.photo), ("row", found.row))
         if picture
     ]
     return ", ".join(sizes)
@@ -125,8 +133,23 @@ def _sizes(found: reveals.Pair) -> str:
 # --- the frame -------------------------------------------------------------------------------
 
 
-def _frame(request: HttpRequest, veiled: Look, revealed: Look, named: _Named) -> HttpResponse:
-    """Answer with a veil or, where it was asked for, with what lies behind."""
+def _frame(
+    request: HttpRequest,
+    veiled: Look,
+    revealed: Look,
+    named: _Named,
+    *,
+    fetchable: uuid.UUID | None = None,
+) -> HttpResponse:
+    """Answer with a veil or, where it was asked for, with what lies behind.
+
+    Args:
+        request: what was asked.
+        veiled: looks through the veil.
+        revealed: looks behind it.
+        named: what the picture is of.
+        fetchable: the row, where it is of one: its picture may be had from the web.
+    """
     reviewer = allowed(request, permissions.REVIEW, permissions.REVEAL)
     wish = desk_settings(reviewer)
     may = reviewer.has_perm(permissions.REVEAL)
@@ -140,9 +163,25 @@ def _frame(request: HttpRequest, veiled: Look, revealed: Look, named: _Named) ->
             shown = {**_told(veiled, reviewer, wish, named), **shown}
     else:
         shown = _told(veiled, reviewer, wish, named)
-    response = TemplateResponse(request, "unlist_admin/picture.html", {**shown, "may": may})
+    if fetchable is not None:
+        shown = {**shown, **_from_the_web(fetchable, reviewer, shown)}
+    return framed(request, {**shown, "may": may})
+
+
+def framed(request: HttpRequest, shown: Shown, *, status: int = 200) -> HttpResponse:
+    """Answer with a frame, which nothing keeps and no other site's page holds."""
+    response = TemplateResponse(request, "unlist_admin/picture.html", dict(shown), status=status)
     response.headers["Cache-Control"] = "no-store"
     return _framed_by_us(request, response)
+
+
+def _from_the_web(candidate_id: uuid.UUID, reviewer: User, shown: Shown) -> Shown:
+    """Return what is said of fetching a row's picture."""
+    frame = "pair" if "beside" in shown else "row"
+    with suppress(RequestGone, SecretUnavailable):  # the frame says so already
+        told = fetch_told(candidate_id, reviewer, missing=shown.get("rowless", False))
+        return {"fetch": told, "fetchable": candidate_id, "frame": frame}
+    return {}
 
 
 def _told(look: Look, reviewer: User, wish: DeskSettings, named: _Named) -> Shown:

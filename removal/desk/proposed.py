@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 
-from removal.models import Proposal, ProposalState, State
+from removal.models import Proposal, ProposalKind, ProposalState, State
 from removal.reasons import DENIAL_REASONS
 from removal.selectors import CandidateView, ReviewCase
 from removal.selectors.proposals import (
@@ -79,7 +79,7 @@ def _told(view: ProposalView, case: ReviewCase, reader: User, *, standing: bool)
     return Told(
         view=view,
         what=_what(view),
-        chosen=tuple(row for row in case.candidates if row.id in chosen),
+        chosen=tuple(row for row in (*case.candidates, *case.offered) if row.id in chosen),
         reason=str(DENIAL_REASONS.get(reason or "", "")),
         standing=standing,
         undoable=standing and view.undoable_by(reader),
@@ -93,6 +93,8 @@ def _what(view: ProposalView) -> str:
         return "A decision."
     rows = len(payload.approve)
     counted = "1 row" if rows == 1 else f"{rows} rows"
+    if view.kind == ProposalKind.DUPLICATES:
+        return f"Approve copies of approved rows: remove {counted}, listed as {payload.tier}."
     if payload.outcome == State.DENIED:
         return "Refuse: nothing is removed."
     tier = f", listed as {payload.tier}" if payload.tier else ""

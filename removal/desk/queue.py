@@ -14,6 +14,7 @@ from removal.desk.access import reviewer_of
 from removal.lifecycle import OPEN
 from removal.models import Author, ProposalState, RemovalRequest, State, today
 from removal.permissions import DECIDE, ESCALATED, REVIEW
+from removal.selectors.duplicates import copies_waiting
 from removal.selectors.queue import (
     LAST_AUTHOR,
     SURE,
@@ -59,6 +60,7 @@ class WaitingFilter(Choices):
             ("soon", f"Due within {SOON_DAYS} days"),
             ("asked", "Waiting for the person"),
             ("written", "With a message to answer"),
+            ("copies", "Copies of approved rows to look at"),
             ("underway", "Being searched"),
             ("closed", "Decided or closed"),
             ("all", "All"),
@@ -70,6 +72,8 @@ class WaitingFilter(Choices):
         """Narrow the list; escalated requests are in a part of their own."""
         if self.value() == "escalated":
             return queryset.filter(escalated_on__isnull=False)
+        if self.value() == "copies":
+            return copies_waiting(queryset)
         if self.value() == "written":
             queryset = queryset.annotate(last_author=LAST_AUTHOR)
         day = today()
@@ -156,7 +160,7 @@ def ordering(request: HttpRequest) -> list[Any]:
     return in_turn(sure_first=not alike)
 
 
-_UNDECIDED = frozenset({"all", "asked", "closed", "underway", "written"})
+_UNDECIDED = frozenset({"all", "asked", "closed", "copies", "underway", "written"})
 
 
 def head(request: HttpRequest) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from removal import audit, permissions
 from removal.desk import words
 from removal.desk.access import allowed, case_shown
 from removal.desk.acts import REVIEW, proposed_for
+from removal.desk.copies import copies_shown
 from removal.desk.forms import DecisionForm, TalkForm
 from removal.desk.grouping import RowGroup, rows_grouped
 from removal.desk.proposed import my_countdowns, proposal_told
@@ -90,7 +91,10 @@ def undo(request: HttpRequest, proposal_id: uuid.UUID, site: AdminSite) -> HttpR
         messages.error(request, str(refusal))
         return redirect(REVIEW, request_id)
     messages.success(request, "Undone: nothing was decided. Here is what you had chosen.")
-    return page(request, case_shown(request, request_id), _as_it_was(payload), site)
+    case, form = case_shown(request, request_id), _as_it_was(payload)
+    if State(case.request.state) in OPEN:
+        return page(request, case, form, site)
+    return page(request, case, DecisionForm(), site, copies=form)
 
 
 def _as_it_was(payload: Payload | None) -> DecisionForm:
@@ -125,6 +129,7 @@ def page(
     site: AdminSite,
     *,
     talk: TalkForm | None = None,
+    copies: DecisionForm | None = None,
     fault: str = "",
     status: int = 200,
 ) -> HttpResponse:
@@ -132,17 +137,18 @@ def page(
     reader: User = request.user  # type: ignore[assignment]  # case_shown saw to it
     state, talk = State(case.request.state), talk or TalkForm()
     told = proposal_told(case, reader)
-    groups = _groups(request, case)
+    groups, standing = _groups(request, case), told is not None and told.standing
     context = {
         **site.each_context(request),
         **_facts(case, state),
-        **_standing(case, state, reader, proposed=told is not None and told.standing),
+        **_standing(case, state, reader, proposed=standing),
         **_talk(case, state, reader),
         **_looking(case, reader),
         **_deciding(case, form),
         "apart": APART in request.GET,
         "gathered": any(len(group.rows) > 1 for group in groups),
         "proposal": told,
+        "copies": copies_shown(case, reader, proposed=standing, form=copies),
         "countdowns": my_countdowns(reader, but=case.request.pk),
         "kinds": [
             kind_shown(kind, [group for group in groups if group.kind == kind], case, form, talk)

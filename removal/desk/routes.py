@@ -5,7 +5,7 @@ from typing import Final
 
 from django.http import HttpResponse
 
-from removal.desk import acts, escalating, pictures, review, talk, wishes
+from removal.desk import acts, escalating, fetching, pictures, review, spreading, talk, wishes
 
 View = Callable[..., HttpResponse]
 Route = tuple[str, View, str]
@@ -21,10 +21,12 @@ def review_routes(sited: Callable[[View], View]) -> tuple[Route, ...]:
         ("photo/<uuid:photo_id>/", pictures.photo, "removal_photo"),
         ("row/<uuid:candidate_id>/", pictures.candidate, "removal_row"),
         ("pair/<uuid:candidate_id>/", pictures.pair, "removal_pair"),
+        ("row/<uuid:candidate_id>/fetch/", fetching.fetch, "removal_fetch"),
         (f"{_PROPOSAL}undo/", sited(review.undo), "removal_undo"),
         (f"{_PROPOSAL}confirm/", acts.confirm, "removal_confirm"),
         (f"{_PROPOSAL}refuse/", acts.refuse, "removal_refuse"),
         (f"{_ONE}extend/", acts.extend, "removal_extend"),
+        (f"{_ONE}duplicates/", sited(spreading.duplicates), "removal_duplicates"),
         (f"{_ONE}flags/", acts.flags_seen, "removal_flags_seen"),
         (f"{_ONE}message/", sited(talk.message), "removal_message"),
         (f"{_ONE}question/", sited(talk.question), "removal_question"),

@@ -14,9 +14,11 @@ from csp.decorators import csp_update
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver
 
 from removal.desk import dashboard, words
 from removal.desk.access import reviewer_of
+from removal.desk.sweep_routes import sweep_urls
 from removal.desk.two_steps import TwoStepSite
 from removal.permissions import REVIEW, SEE
 from removal.selectors.queue import queue
@@ -53,6 +55,10 @@ class UnlistAdminSite(TwoStepSite):
     index_title = "What is waiting"
     index_template = "unlist_admin/index.html"
     enable_nav_sidebar = False
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        """Put the sweeps, which are no model of their own, before the models' addresses."""
+        return [*sweep_urls(self), *super().get_urls()]
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Give every page the admin's policy."""

@@ -20,11 +20,13 @@ def kind_shown(
         "help": words.KIND_HELP[kind],
         "ticked": kind.value in form.kinds,
         "count": sum(len(group.rows) for group in groups),
-        "tiles": [_tile(group, case, form, talk) for group in groups],
+        "tiles": [tile_shown(group, case, form, talk) for group in groups],
     }
 
 
-def _tile(group: RowGroup, case: ReviewCase, form: DecisionForm, talk: TalkForm) -> dict[str, Any]:
+def tile_shown(
+    group: RowGroup, case: ReviewCase, form: DecisionForm, talk: TalkForm
+) -> dict[str, Any]:
     """Return one tile: what is shown for all its rows, and each row."""
     first = group.first
     verdicts = {row.verdict for row in group.rows}
@@ -39,9 +41,16 @@ def _tile(group: RowGroup, case: ReviewCase, form: DecisionForm, talk: TalkForm)
         "verdict": next(iter(verdicts)) if len(verdicts) == 1 else "partly",
         "best": max(row.score for row in group.rows),
         "photographed": bool(first.photos) and any(photo.held for photo in case.photos),
+        "source": _source(first, case),
         "others": max(row.other_requests for row in group.rows),
         "rows": [_row(row, talk) for row in group.rows],
     }
+
+
+def _source(first: CandidateView, case: ReviewCase) -> CandidateView | None:
+    """Return the approved row that a duplicate was found by."""
+    wanted = first.duplicate_of
+    return next((row for row in case.candidates if wanted and row.id == wanted), None)
 
 
 def _row(row: CandidateView, talk: TalkForm) -> dict[str, Any]:

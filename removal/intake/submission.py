@@ -20,7 +20,8 @@ from indexer.decode import Allowance, ImageRefused, picture_check
 from removal import audit, tasks
 from removal.custody import blobs, content, peppers, receipts, shred
 from removal.custody.content import Content
-from removal.custody.sealing import NewKeys, Place, keys_make, public_half, seal_to, subject_key
+from removal.custody.keys import NewKeys, keys_make
+from removal.custody.sealing import Place, public_half, seal_to, subject_key
 from removal.intake.picture_words import PICTURE_REFUSALS
 from removal.lifecycle import months_added
 from removal.models import Category, DataKey, Photo, Purpose, RemovalRequest, State, Wrap, today

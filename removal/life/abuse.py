@@ -131,9 +131,10 @@ def _same_rows(request: RemovalRequest, *, crop: bool) -> dict[str, dict[str, in
 
 def _others(request: RemovalRequest) -> QuerySet[RemovalRequest]:
     """Return the other requests of late whose copies are among this one's."""
-    own = Candidate.objects.filter(request=request, kind__in=(Kind.EXACT, Kind.COPY))
+    found = Candidate.objects.filter(kind__in=(Kind.EXACT, Kind.COPY), offered=False)
+    own = found.filter(request=request)
     tags = list(own.order_by("pk").values_list("row_tag", flat=True)[:TAGS_COMPARED])
-    hits = Candidate.objects.filter(row_tag__in=tags, kind__in=(Kind.EXACT, Kind.COPY))
+    hits = found.filter(row_tag__in=tags)
     since = request.received_on - dt.timedelta(days=DAYS)
     late = RemovalRequest.objects.filter(received_on__gte=since).exclude(pk=request.pk)
     return late.filter(pk__in=hits.values("request"))

@@ -27,19 +27,27 @@ STAFF: Final = "staff"
 PROOFS_WAIT_DAYS: Final = 2
 
 
-def request_release(*, request_id: uuid.UUID, release: int) -> None:
+def request_release(*, request_id: uuid.UUID, release: int, up_to_seq: int | None = None) -> None:
     """Note that a published release carries the approved rows; safe to call again.
 
+    Args:
+        request_id: whose rows.
+        release: its number.
+        up_to_seq: the audit entry up to which it carries what was approved, where that is known.
+
     Raises:
-        TransitionRefused: the request was never approved.
+        TransitionRefused: the request was never approved, or has gone on since that entry.
         RequestGone: there is no such request.
     """
     request = request_found(request_id)
     if release in request.released_in:
         return
     # What a release before this one proved is proven anew, together with what is new.
-    told: dict[str, Any] = {"released_in": [*request.released_in, release], "proof_sealed": b""}
+    numbers = [*request.released_in, release]
+    told: dict[str, Any] = {"released_in": numbers, "unreleased": False, "proof_sealed": b""}
     before: dict[str, Any] = {"released_in": request.released_in}
+    if up_to_seq is not None:
+        before["state_seq__lte"] = up_to_seq
     if request.state in LISTED_MEANWHILE:
         _release_noted(request, release, where=before, changes=told)
         return

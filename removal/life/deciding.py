@@ -19,6 +19,7 @@ from removal.custody import content
 from removal.custody.content import FoundRow, row_opened
 from removal.custody.sealing import PrivateKey, seal
 from removal.life import retention
+from removal.life.duplicates import duplicates_ask, duplicates_sought
 from removal.lifecycle import TransitionRefused, step_taken, unless_due
 from removal.models import Candidate, Kind, Purpose, RemovalRequest, State, Verdict, today
 from removal.reasons import DENIAL_REASONS
@@ -70,6 +71,8 @@ class Decision:
         listed: rows that an earlier decision approved.
         approved: the rows that are approved now, those not among them.
         reason, statement, tier: as the reviewer gave them.
+        sources: the rows whose duplicates are to be looked for: those approved now, and those
+            listed whose own search has not ended.
     """
 
     request: RemovalRequest
@@ -79,6 +82,7 @@ class Decision:
     reason: str
     statement: str
     tier: str
+    sources: tuple[tuple[Candidate, FoundRow], ...] = ()
 
 
 def decision_check(
@@ -129,14 +133,19 @@ def decision_check(
         raise
 
 
-def decision_take(decision: Decision, *, reviewer: User, confirmed_by: User | None = None) -> str:
+def decision_take(decision: Decision, *, actor: str, confirmed_by: User | None = None) -> str:
     """Have a decision take effect, and return the new state of its request.
+
+    Args:
+        decision: as `decision_check` found it.
+        actor: whose decision it is, as `audit` names actors: a member of staff, or a rule.
+        confirmed_by: the second person, where it took one.
 
     Raises:
         AlreadyDecided: the request is not any more as the decision was checked against.
     """
     try:
-        return _decided(decision, reviewer, confirmed_by)
+        return _decided(decision, actor, confirmed_by)
     except TransitionRefused:
         raise already_decided(request_found(decision.request.pk)) from None
 
@@ -146,9 +155,9 @@ def already_decided(request: RemovalRequest) -> AlreadyDecided:
     return AlreadyDecided(first=first_told(request))
 
 
-def _decided(decision: Decision, reviewer: User, confirmed_by: User | None) -> str:
+def _decided(decision: Decision, actor: str, confirmed_by: User | None) -> str:
     """Take the step from exactly the state that was read, and close what has nothing new."""
-    request, actor = decision.request, audit.staff(reviewer.pk)
+    request = decision.request
     numbers = request.released_in
     with transaction.atomic():
         with step_taken(
@@ -166,7 +175,10 @@ def _decided(decision: Decision, reviewer: User, confirmed_by: User | None) -> s
             changes=_changes(request, decision),
         ):
             _verdicts_set(request.pk, decision)
-        if decision.approved or not (decision.listed and numbers):
+            if decision.approved:
+                duplicates_ask(request, decision.sources)
+        carried = decision.listed and numbers and not request.unreleased
+        if decision.approved or not carried:
             return decision.outcome.value
         with step_taken(
             request.pk,
@@ -210,7 +222,8 @@ def _decision(
     statement: str,
     tier: str,
 ) -> Decision:
-    candidates = {candidate.pk: candidate for candidate in request.candidates.all()}
+    found = request.candidates.filter(offered=False)  # others are for `spreading` to approve
+    candidates = {candidate.pk: candidate for candidate in found}
     if not chosen <= candidates.keys():
         raise DecisionInvalid("A chosen row does not belong to this request: load it again.")
     if len(statement) > STATEMENT_MAX:
@@ -222,9 +235,11 @@ def _decision(
         raise DecisionInvalid(f"Choose how the rows are listed: {', '.join(TIERS)}.")
     approved = tuple((candidates[pk], row_opened(candidates[pk], case)) for pk in new)
     for _, row in approved:
-        _nameable_check(row)
+        nameable_check(row)
     kept = tier if new else request.tier
-    return Decision(request, outcome, frozenset(listed), approved, reason, statement, kept)
+    again = listed if duplicates_sought(request) else ()
+    sources = (*approved, *((candidates[pk], row_opened(candidates[pk], case)) for pk in again))
+    return Decision(request, outcome, frozenset(listed), approved, reason, statement, kept, sources)
 
 
 def _outcome(candidates: dict[uuid.UUID, Candidate], chosen: set[uuid.UUID]) -> State:
@@ -245,7 +260,12 @@ def _reason_check(outcome: State, reason: str) -> None:
         )
 
 
-def _nameable_check(row: FoundRow) -> None:
+def nameable_check(row: FoundRow) -> None:
+    """Refuse a row that no list could name.
+
+    Raises:
+        DecisionInvalid: it has neither a URL nor a digest.
+    """
     if not (row.url or row.sha256 or row.md5):
         raise DecisionInvalid(
             "A chosen row has neither a URL nor a recorded digest, so no list can name it: "
@@ -271,7 +291,7 @@ def _changes(request: RemovalRequest, decision: Decision) -> dict[str, object]:
 
 def _verdicts_set(request_id: uuid.UUID, decision: Decision) -> None:
     new = [candidate.pk for candidate, _ in decision.approved]
-    candidates = Candidate.objects.filter(request_id=request_id)
+    candidates = Candidate.objects.filter(request_id=request_id, offered=False)
     candidates.filter(pk__in=new).update(verdict=Verdict.APPROVED)
     candidates.exclude(pk__in=decision.listed.union(new)).update(verdict=Verdict.DENIED)
     if new:

@@ -163,7 +163,8 @@ def _decided(proposal: Proposal) -> None:
     right_check(proposal.proposed_by, REVIEW, "The proposer may not review any more.")
     if second_needed(decision, reviewer=proposal.proposed_by):
         two_check(proposal)
-    decision_take(decision, reviewer=proposal.proposed_by, confirmed_by=proposal.confirmed_by)
+    actor = audit.staff(proposal.proposed_by.pk)
+    decision_take(decision, actor=actor, confirmed_by=proposal.confirmed_by)
     Claim.objects.filter(request_id=proposal.request_id).delete()
 
 

@@ -15,7 +15,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from removal.custody import content, shred
-from removal.custody.sealing import Place, errand_keys_make, seal_to
+from removal.custody.keys import errand_keys_make
+from removal.custody.sealing import Place, seal_to
 from removal.models import (
     Candidate,
     DataKey,

@@ -13,6 +13,7 @@ from typing import Final
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from catalog.pictures import row_picture
@@ -139,7 +140,7 @@ def _askable(request: RemovalRequest, wanted: set[uuid.UUID]) -> list[Candidate]
     Raises:
         ConversationInvalid: one is not a look-alike of this request, or was asked about before.
     """
-    chosen = list(request.candidates.filter(pk__in=wanted, kind=Kind.SIMILAR).order_by("pk"))
+    chosen = list(_similar(request).filter(pk__in=wanted).order_by("pk"))
     if not wanted or len(chosen) != len(wanted):
         raise ConversationInvalid(
             "rows_not_similar",
@@ -155,6 +156,10 @@ def _askable(request: RemovalRequest, wanted: set[uuid.UUID]) -> list[Candidate]
             f"A person is asked about {QUESTIONS_MAX} rows at most: choose the likeliest.",
         )
     return chosen
+
+
+def _similar(request: RemovalRequest) -> QuerySet[Candidate]:
+    return Candidate.objects.filter(request=request, kind=Kind.SIMILAR, offered=False)
 
 
 def _questions_made(request: RemovalRequest, chosen: list[Candidate]) -> list[Question]:

@@ -33,6 +33,7 @@ from removal.life.destroying import (
 from removal.life.errands import errands_give_up
 from removal.life.questions import requests_expire
 from removal.life.sessions import IDLE
+from removal.life.sweep_ends import sweeps_end
 from removal.lifecycle import CLOSED, TransitionRefused, step_taken
 from removal.models import (
     Photo,
@@ -91,6 +92,7 @@ def retention_run() -> Counter[str]:
     run.each("cases", _cases_due(), _case_ended)
     run.take("worker_keys", worker_keys_destroy)
     run.take("errands", errands_give_up)
+    run.take("sweeps", sweeps_end)
     run.take("orphan_keys", lambda: shred.keys_destroy(list(_orphan_keys())))
     run.take("orphan_blobs", _orphan_blobs_delete)
     run.take("tickets", _tickets_forget)

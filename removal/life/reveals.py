@@ -4,11 +4,13 @@ Before a picture is revealed all that a page gets of it is a *veil*: a tile of a
 pixels, as little as a stranger is shown of a look-alike, so that two pictures can be told alike or
 unlike by their colors and their light. A veil is no look. Who set their pictures to come at once
 (`DeskSettings`) looks by opening the page, and that is noted as the look that it is.
+
+Where the dataset holds no picture of a row and one was fetched (`fetches`), that one is shown.
 """
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from django.contrib.auth.models import User
@@ -25,9 +27,10 @@ from removal.life.tiles import tile_of
 from removal.models import Candidate, Photo, RemovalRequest
 from removal.selectors.desk import RequestGone, case_key_held, photo_beside
 from removal.selectors.desk_photos import SHOWN_SIDE, photo_found, photo_opened
+from removal.selectors.fetched import fetched_picture
 from removal.selectors.sight import requests_seen
 
-_VEIL_SIDE: Final = 256
+VEIL_SIDE: Final = 256
 """A large JPEG is decoded at a part of its size, which is plenty for a veil."""
 
 
@@ -49,15 +52,17 @@ class Pair:
     """A photo beside a row's picture; either may not be there.
 
     Attributes:
-        photo, row: the pictures.
+        photo, row: the pictures; beside a duplicate, `photo` is that of the approved row.
         placement: how the row's picture lies on the photo, where that is known.
         same: the row holds the very file.
+        of_rows: both are of rows.
     """
 
     photo: Picture | None
     row: Picture | None
     placement: Placement | None
     same: bool
+    of_rows: bool = False
 
 
 def photo_reveal(*, photo_id: uuid.UUID, reviewer: User, gray: bool = False) -> bytes:
@@ -78,14 +83,14 @@ def candidate_reveal(
 ) -> bytes | None:
     """Note that a maintainer looks at a row's picture, and return it as JPEG.
 
-    None where the dataset holds no picture of the row, or its shard changed.
+    None where the dataset holds no picture of the row, or its shard changed, and none was fetched.
 
     Raises:
         RequestGone: there is no such candidate, or the case was deleted.
         SparedToday: they have seen enough of its kind today.
     """
     candidate, row = candidate_opened(candidate_id, reviewer)
-    picture = _row_read(row, _whole)
+    picture = _row_read(candidate, row, _whole)
     if picture is None:
         return None
     _look_noted(candidate.request, reviewer, "row_revealed")
@@ -93,7 +98,7 @@ def candidate_reveal(
 
 
 def pair_reveal(*, candidate_id: uuid.UUID, reviewer: User) -> Pair:
-    """Note that a maintainer looks at a row's picture and the photo that found it.
+    """Note that a maintainer looks at a row's picture and at the photo, or row, that found it.
 
     Raises:
         RequestGone: there is no such candidate, or the case was deleted.
@@ -101,7 +106,8 @@ def pair_reveal(*, candidate_id: uuid.UUID, reviewer: User) -> Pair:
     """
     candidate, row = candidate_opened(candidate_id, reviewer)
     pair = _pair(candidate, row, _whole)
-    acts = [("photo_revealed", pair.photo), ("row_revealed", pair.row)]
+    left = "row_revealed" if pair.of_rows else "photo_revealed"
+    acts = [(left, pair.photo), ("row_revealed", pair.row)]
     shown = [act for act, picture in acts if picture]
     if shown:
         _look_noted(candidate.request, reviewer, *shown)
@@ -128,13 +134,13 @@ def photo_veiled(*, photo_id: uuid.UUID, reviewer: User) -> Picture:
 
 
 def candidate_veiled(*, candidate_id: uuid.UUID, reviewer: User) -> Picture | None:
-    """Return the veil of a row's picture; None where the dataset holds none.
+    """Return the veil of a row's picture; None where the dataset holds none, and none was fetched.
 
     Raises:
         RequestGone: there is no such candidate, or the case was deleted.
     """
-    _, row = candidate_opened(candidate_id, reviewer)
-    return _row_read(row, _veiled)
+    candidate, row = candidate_opened(candidate_id, reviewer)
+    return _row_read(candidate, row, _veiled)
 
 
 def candidate_opened(candidate_id: uuid.UUID, reviewer: User) -> tuple[Candidate, FoundRow]:
@@ -151,13 +157,31 @@ def candidate_opened(candidate_id: uuid.UUID, reviewer: User) -> tuple[Candidate
 
 
 def _pair(candidate: Candidate, row: FoundRow, read: Callable[[bytes], Picture]) -> Pair:
+    if row.duplicate_of is not None:
+        return _pair_of_rows(candidate, row, row.duplicate_of, read)
     place = photo_beside(row) or 0
     photo = candidate.request.photos.filter(n=place, state=Photo.State.HELD).first()
     return Pair(
         photo=_photo_read(photo, read) if photo else None,
-        row=_row_read(row, read),
+        row=_row_read(candidate, row, read),
         placement=row.placements.get(place),
         same=bool(row.evidence.get("digest")),
+    )
+
+
+def _pair_of_rows(
+    candidate: Candidate, row: FoundRow, source_id: str, read: Callable[[bytes], Picture]
+) -> Pair:
+    """Put a duplicate beside the approved row that led to it."""
+    theirs = Candidate.objects.filter(request=candidate.request_id, pk=source_id)
+    source = theirs.select_related("request").first()
+    approved = row_opened(source, case_key_held(source.request)) if source else None
+    return Pair(
+        photo=_row_read(source, approved, read) if source and approved else None,
+        row=_row_read(candidate, row, read),
+        placement=row.placements.get(0),
+        same=bool(row.evidence.get("digest")),
+        of_rows=True,
     )
 
 
@@ -168,14 +192,22 @@ def _photo_read(photo: Photo, read: Callable[[bytes], Picture]) -> Picture | Non
         return None
 
 
-def _row_read(row: FoundRow, read: Callable[[bytes], Picture]) -> Picture | None:
+def _row_read(
+    candidate: Candidate, row: FoundRow, read: Callable[[bytes], Picture]
+) -> Picture | None:
     stored = row_picture(row.dataset, row.shard, row.key, row.index, row.offset)
     if stored is None:
-        return None
+        return _fetched_read(candidate, read)
     try:
         return read(stored)
     except ImageRefused:  # a stored file that is no picture is as good as none
         return None
+
+
+def _fetched_read(candidate: Candidate, read: Callable[[bytes], Picture]) -> Picture | None:
+    """Return what was fetched for a row; its size is told as it was before it was made small."""
+    found = fetched_picture(candidate, case_key_held(candidate.request))
+    return None if found is None else replace(read(found.picture), size=found.size)
 
 
 def _whole(data: bytes) -> Picture:
@@ -184,7 +216,7 @@ def _whole(data: bytes) -> Picture:
 
 
 def _veiled(data: bytes) -> Picture:
-    image, size = decode_sized(data, side=_VEIL_SIDE)
+    image, size = decode_sized(data, side=VEIL_SIDE)
     return Picture(tile_of(image, size), size)
 
 

@@ -19,20 +19,31 @@ def second_reasons(decision: Decision) -> list[str]:
     How many rows it approves is counted with those of an earlier decision, so that many cannot be
     approved in small parts.
     """
-    rows = len(decision.listed) + len(decision.approved)
-    most = settings.UNLIST.two_person_rows
     reasons = []
     if decision.request.category in SENSITIVE and decision.outcome != State.APPROVED:
         label = Category(decision.request.category).label.lower()
         reasons.append(f"it refuses a request about {label}")
-    if decision.approved and rows > most:
-        reasons.append(f"it approves {rows:,} rows, more than {most:,}")
+    if decision.approved:
+        reasons += _many(len(decision.listed) + len(decision.approved))
     return reasons
 
 
 def second_needed(decision: Decision, *, reviewer: User) -> list[str]:
     """Return why what this person proposes needs a second one; empty where it does not."""
-    reasons = second_reasons(decision)
-    if not reviewer.has_perm(DECIDE):
-        reasons.append(f"{reviewer.get_username()} proposes, and an approver decides")
-    return reasons
+    return second_reasons(decision) + _no_approver(reviewer)
+
+
+def second_needed_for_rows(rows: int, *, reviewer: User) -> list[str]:
+    """Return why approving so many rows, those listed before counted, needs a second person."""
+    return _many(rows) + _no_approver(reviewer)
+
+
+def _many(rows: int) -> list[str]:
+    most = settings.UNLIST.two_person_rows
+    return [f"it approves {rows:,} rows, more than {most:,}"] if rows > most else []
+
+
+def _no_approver(reviewer: User) -> list[str]:
+    if reviewer.has_perm(DECIDE):
+        return []
+    return [f"{reviewer.get_username()} proposes, and an approver decides"]

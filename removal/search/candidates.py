@@ -94,14 +94,14 @@ def candidates_make(request: RemovalRequest, found: Iterable[Found]) -> list[Can
     tag_key = secrets.secret_read(secrets.ROW_TAG_KEY)
     candidates = []
     for kind, row in found:
-        candidate = Candidate(request=request, kind=kind, row_tag=_row_tag(row, tag_key))
+        candidate = Candidate(request=request, kind=kind, row_tag=row_tag(row, tag_key))
         place = Place(request.pk, Purpose.CASE, content.row_item(candidate.pk))
         candidate.row_sealed = seal_to(public, row.to_bytes(), place)
         candidates.append(candidate)
     return candidates
 
 
-def _row_tag(row: FoundRow, key: bytes) -> bytes:
+def row_tag(row: FoundRow, key: bytes) -> bytes:
     """Return what equal rows of different requests have in common; nothing without the key."""
     name = content.json_bytes([row.dataset, row.shard, row.key, row.index])
     return hmac.digest(key, name, "sha256")

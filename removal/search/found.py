@@ -10,7 +10,7 @@ about them like about all others, so that an approved address is listed as every
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from indexer.placement import Placement
 from removal.custody.content import FoundRow, Region
@@ -30,7 +30,8 @@ WHOLE: Final = (0.0, 0.0, 1.0, 1.0)
 """The part of a photo that the very same file covers."""
 Address = Literal["given", "followed"]
 """How a row's address speaks for it: the subject gave it, or another found row has it too."""
-_Row = tuple[str, str, str, int]
+RowName = tuple[str, str, str, int]
+"""Dataset, shard, key, 0-based row of the shard's table."""
 
 
 @dataclass(slots=True)
@@ -74,7 +75,7 @@ class _Held:
         return Kind(self.match.kind), _found_row(self)
 
 
-Held = Mapping[_Row, _Held]
+Held = Mapping[RowName, _Held]
 
 
 def rank(match: "Match") -> tuple[int, float]:
@@ -84,7 +85,7 @@ def rank(match: "Match") -> tuple[int, float]:
 
 def rows_held(evidence: EvidenceOpened, searcher: Searcher) -> Held:
     """Conclude per query, and keep each row once."""
-    held: dict[_Row, _Held] = {}
+    held: dict[RowName, _Held] = {}
     for query, hits in evidence.hits.items():
         for match in _matches(query, hits, evidence, searcher):
             copied = query > 0 and match.kind != "similar"
@@ -92,7 +93,7 @@ def rows_held(evidence: EvidenceOpened, searcher: Searcher) -> Held:
             address: Address | None = "given" if query < 0 else None
             placements = {query: match.placement} if match.placement else {}
             new = _Held(match, {query}, address, regions if copied else {}, placements)
-            row = _row(match)
+            row = row_name(match)
             held[row] = held[row].joined(new) if row in held else new
     return held
 
@@ -118,10 +119,10 @@ def _matches(
     if query > 0:
         geometry = evidence.geometry.get(query, {})
         return searcher.conclude(hits, top=MATCHES_TOP, geometry=geometry)
-    return _spread(searcher.conclude(hits, top=ALL, geometry={}))
+    return matches_spread(searcher.conclude(hits, top=ALL, geometry={}))
 
 
-def _spread(matches: "Iterable[Match]") -> "list[Match]":
+def matches_spread(matches: "Iterable[Match]") -> "list[Match]":
     """Choose among rows of one address: every spelling in every dataset first, then the others.
 
     A dataset may hold one spelling a thousand times; it must not crowd out another.
@@ -144,24 +145,39 @@ def _followed(held: Held, evidence: EvidenceOpened, searcher: Searcher) -> list[
     for one in sorted(held.values(), key=lambda one: rank(one.match)):
         sources.setdefault(url_canonical(one.match.url or ""), one)
     out = []
-    for match in _spread(searcher.conclude(evidence.followed, top=ALL, geometry={})):
+    for match in matches_spread(searcher.conclude(evidence.followed, top=ALL, geometry={})):
         source = sources.get(url_canonical(match.url or ""))
-        if source is not None and _row(match) not in held:
+        if source is not None and row_name(match) not in held:
             taken = replace(match, kind=source.match.kind, score=source.match.score)
             out.append(_Held(taken, set(source.queries), "followed", dict(source.regions)))
     return out
 
 
-def _row(match: "Match") -> _Row:
+def row_name(match: "Match") -> RowName:
+    """Return what names a row among matches."""
     return match.dataset, match.shard, match.key, match.index
 
 
-def _found_row(held: _Held) -> FoundRow:
-    match = held.match
+def found_row(match: "Match", *, address: Address | None, compared: bool, **more: Any) -> FoundRow:
+    """Return a match as it is sealed.
+
+    Args:
+        match: what was found.
+        address: how its address speaks for it, if it does.
+        compared: whether a picture found it; else its address speaks for the row, and no file was
+            compared.
+        more: further fields of the row; those that name photos are empty where not given.
+    """
     evidence = asdict(match.evidence)
     del evidence["box"]  # of one photo; `regions` has it of each
-    if held.address == "followed" or not held.pictured:
-        evidence["digest"] = False  # no file was compared: the address speaks for the row
+    if not compared:
+        evidence["digest"] = False
+    facts: dict[str, Any] = {
+        "score": match.score,
+        "evidence": {**evidence, "address": address},
+        "photos": (),
+        **more,
+    }
     return FoundRow(
         dataset=match.dataset,
         group=match.group,
@@ -172,8 +188,15 @@ def _found_row(held: _Held) -> FoundRow:
         url=match.url,
         sha256=match.sha256,
         md5=match.md5,
-        score=match.score,
-        evidence={**evidence, "address": held.address},
+        **facts,
+    )
+
+
+def _found_row(held: _Held) -> FoundRow:
+    return found_row(
+        held.match,
+        address=held.address,
+        compared=held.address != "followed" and held.pictured,
         photos=tuple(sorted(query for query in held.queries if query > 0)),
         regions=dict(sorted(held.regions.items())),
         placements=dict(sorted(held.placements.items())),

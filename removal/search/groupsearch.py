@@ -8,9 +8,9 @@ import json
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from catalog.models import Group
 from removal.custody import content
@@ -24,23 +24,11 @@ from removal.custody.sealing import (
     unwrap_many,
 )
 from removal.models import Photo, Purpose, Recipient, SearchUnit
+from removal.search.queues import Answers
 from removal.search.searching import MATCHES_TOP, Searcher
 
 if TYPE_CHECKING:
     from indexer.query.fingerprint import Fingerprint
-
-
-@dataclass(slots=True)
-class Answers:
-    """What a batch came to.
-
-    Attributes:
-        done: by unit, what to write to it.
-        refused: by reason, the units that could not be answered.
-    """
-
-    done: dict[int, dict[str, Any]] = field(default_factory=dict)
-    refused: dict[str, list[SearchUnit]] = field(default_factory=lambda: defaultdict(list))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +39,15 @@ class _Queries:
     fingerprints: "tuple[Fingerprint, ...]"
 
 
-def units_search(group: Group, units: Sequence[SearchUnit], searcher: Searcher) -> Answers:
+def units_search(
+    group: Group, units: Sequence[SearchUnit], searcher: Searcher
+) -> Answers[SearchUnit]:
     """Search a group for a batch of units.
 
     Raises:
         GroupUnavailable, EncoderMissing: nothing was answered.
     """
-    answers = Answers()
+    answers: Answers[SearchUnit] = Answers()
     requests = [unit.request_id for unit in units]
     keys = unwrap_many(requests, Purpose.PRINT, Recipient.WORKER, role_key(Recipient.WORKER))
     publics = publics_of(requests, Purpose.PRINT)

@@ -24,8 +24,8 @@ from removal.custody.sealing import (
     unwrap_many,
 )
 from removal.models import Photo, Purpose, Recipient, SearchUnit
-from removal.search.groupsearch import Answers
 from removal.search.leases import FRAIL
+from removal.search.queues import Answers
 from removal.search.searching import FOLLOWED, MATCHES_TOP, PicturesUnavailable, Searcher
 
 
@@ -47,7 +47,9 @@ class _Work:
     addresses: bytes
 
 
-def units_verify(group: Group, units: Sequence[SearchUnit], searcher: Searcher) -> Answers:
+def units_verify(
+    group: Group, units: Sequence[SearchUnit], searcher: Searcher
+) -> Answers[SearchUnit]:
     """Verify the rows of a batch of units, those of one shard one after the other.
 
     Raises:
@@ -55,7 +57,7 @@ def units_verify(group: Group, units: Sequence[SearchUnit], searcher: Searcher) 
             that was tried often is answered without them: its group was searched before.
         GroupUnavailable: nothing was answered.
     """
-    answers = Answers()
+    answers: Answers[SearchUnit] = Answers()
     requests = [unit.request_id for unit in units]
     publics = publics_of(requests, Purpose.PRINT)
     opened: list[tuple[SearchUnit, _Work]] = []

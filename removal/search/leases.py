@@ -1,4 +1,4 @@
-"""Leases on requests and units: those of `catalog.leases`, and their renewal."""
+"""Leases on requests, errands and units: those of `catalog.leases`, and their renewal."""
 
 from typing import TypeVar
 
@@ -6,11 +6,11 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from catalog.leases import FRAIL, LEASE, lease_claim, lease_free, lease_kept
-from removal.models import RemovalRequest, SearchUnit
+from removal.models import Errand, ErrandUnit, RemovalRequest, SearchUnit
 
 __all__ = ["FRAIL", "lease_claim", "lease_free", "lease_kept", "lease_renew", "stuck"]
 
-_Leased = TypeVar("_Leased", RemovalRequest, SearchUnit)
+_Leased = TypeVar("_Leased", RemovalRequest, SearchUnit, Errand, ErrandUnit)
 
 
 def lease_renew(rows: QuerySet[_Leased]) -> int:

@@ -45,20 +45,12 @@ from removal.search.candidates import (
 from removal.search.draining import units_release, units_waiting
 from removal.search.fingerprinting import UNREADABLE, to_fingerprint
 from removal.search.found import Held, rows_found, rows_held, urls_to_follow
+from removal.search.queues import GroupWaiting
 from removal.search.searching import FOLLOWED, CatalogSearcher, Searcher
 
 TOO_PLAIN: Final = "too_plain"
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class GroupWaiting:
-    """A group that units wait for: its store, and the best priority among them."""
-
-    group_id: int
-    store: str
-    priority: int
 
 
 @dataclass(frozen=True, slots=True)

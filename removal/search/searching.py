@@ -156,7 +156,7 @@ class CatalogSearcher:
             for row, geometry in rows_verify(probe, [_shortlisted(row) for row in rows]).items()
         }
         if pairs and not found:
-            _files_reached(group)
+            files_reached(group)
         return [found.get((probe, row.id)) for probe, row in pairs]
 
     def conclude(
@@ -180,7 +180,7 @@ def _url_keys(urls: Sequence[str]) -> tuple[tuple[Kind, bytes], ...]:
     return tuple(("url", row_key("url", one)) for one in spellings)
 
 
-def _files_reached(group: "Group") -> None:
+def files_reached(group: "Group") -> None:
     """Tell pictures that cannot be read from a disk that is away: raises `PicturesUnavailable`."""
     from shards import NotADataset, UnknownFormat, open_dataset  # noqa: PLC0415  # worker only
 

@@ -84,7 +84,9 @@ def match_quality() -> list[Quality]:
     latest = _requests().filter(decided_on__isnull=False, case_deleted_on__isnull=True)
     latest = latest.exclude(outcome=State.NO_MATCH).order_by("-decided_on")[:DECISIONS]
     rows = Candidate.objects.filter(
-        request__in=latest.values("pk"), verdict__in=(Verdict.APPROVED, Verdict.DENIED)
+        request__in=latest.values("pk"),
+        verdict__in=(Verdict.APPROVED, Verdict.DENIED),
+        offered=False,
     )
     approved = Count("verdict", filter=Q(verdict=Verdict.APPROVED))
     counted = rows.order_by().values_list("kind").annotate(n=Count("*"), good=approved)

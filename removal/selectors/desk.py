@@ -85,6 +85,13 @@ class CandidateView:
     """How many other requests hit the same row."""
     question: QuestionView | None
     """What the subject was asked about it, and answered."""
+    duplicate_of: uuid.UUID | None = None
+    """The approved candidate that led to it, where it was found as a duplicate."""
+
+    @property
+    def nameable(self) -> bool:
+        """Whether a list could name it."""
+        return bool(self.url or self.digests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,10 @@ class ReviewCase:
     request: RemovalRequest
     photos: tuple[PhotoView, ...]
     candidates: tuple[CandidateView, ...]
+    offered: tuple[CandidateView, ...]
+    """Duplicates of its approved rows, found after the decision, which wait to be looked at."""
+    set_aside: int
+    """How many such were set aside."""
     note: str
     urls: tuple[str, ...]
     statement: str
@@ -133,10 +144,13 @@ def review_case(*, request_id: uuid.UUID, reviewer: User) -> ReviewCase:
     request = request_visible(request_id, reviewer)
     case = reviewer_key(request, Purpose.CASE)
     others = others_of(request, reviewer)
+    found = _candidates(request, case, others.by_row) if case else ()
     return ReviewCase(
         request=request,
         photos=tuple(_photo_view(photo) for photo in request.photos.all()),
-        candidates=_candidates(request, case, others.by_row) if case else (),
+        candidates=tuple(view for offered, view in found if not offered),
+        offered=tuple(view for offered, view in found if offered and _pending(view)),
+        set_aside=sum(offered and not _pending(view) for offered, view in found),
         note=_content(request, case).note,
         urls=_content(request, case).urls,
         statement=_words(request, case, content.STATEMENT, request.statement_sealed),
@@ -215,18 +229,26 @@ def _words(request: RemovalRequest, case: PrivateKey | None, item: str, sealed: 
 
 def _candidates(
     request: RemovalRequest, case: PrivateKey, others: dict[bytes, int]
-) -> tuple[CandidateView, ...]:
+) -> list[tuple[bool, CandidateView]]:
+    """Return whether each is (still) offered, and what is seen of it; the surest first."""
     asked = {question.candidate: question for question in questions_read(request, case)}
     views = [
-        _candidate_view(
-            candidate,
-            row_opened(candidate, case),
-            others.get(bytes(candidate.row_tag), 0),
-            asked.get(candidate.pk),
+        (
+            candidate.offered,
+            _candidate_view(
+                candidate,
+                row_opened(candidate, case),
+                others.get(bytes(candidate.row_tag), 0),
+                asked.get(candidate.pk),
+            ),
         )
         for candidate in request.candidates.all()
     ]
-    return tuple(sorted(views, key=lambda view: (_KIND_ORDER[Kind(view.kind)], -view.score)))
+    return sorted(views, key=lambda pair: (_KIND_ORDER[Kind(pair[1].kind)], -pair[1].score))
+
+
+def _pending(view: CandidateView) -> bool:
+    return view.verdict == Verdict.PENDING
 
 
 def _candidate_view(
@@ -251,6 +273,7 @@ def _candidate_view(
         verdict=Verdict(candidate.verdict).value,
         other_requests=others,
         question=question,
+        duplicate_of=uuid.UUID(row.duplicate_of) if row.duplicate_of else None,
     )
 
 

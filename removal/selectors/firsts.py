@@ -4,7 +4,7 @@ from typing import Final
 
 from django.contrib.auth.models import User
 
-from removal.audit import staff_id, subject_tag
+from removal.audit import RULE, staff_id, subject_tag
 from removal.custody.shred import KeyShredded
 from removal.models import AuditEntry, RemovalRequest, State
 
@@ -39,5 +39,7 @@ def staff_name(user_id: int) -> str:
 
 
 def _who(actor: str) -> str:
+    if actor == RULE:
+        return "A rule"
     number = staff_id(actor)
     return "The person" if number is None else staff_name(number)

@@ -50,8 +50,10 @@ class Others:
 
 def others_of(request: RemovalRequest, reviewer: User) -> Others:
     """Return the requests that hit rows which a request hit."""
-    tags = [bytes(tag) for tag in request.candidates.values_list("row_tag", flat=True)]
-    shared = Candidate.objects.filter(row_tag__in=tags).exclude(request=request)
+    own = request.candidates.filter(offered=False)
+    tags = [bytes(tag) for tag in own.values_list("row_tag", flat=True)]
+    hits = Candidate.objects.filter(row_tag__in=tags, offered=False)
+    shared = hits.exclude(request=request)
     shared = shared.filter(request__in=requests_seen(reviewer))
     by_row = shared.values_list("row_tag").annotate(requests=Count("request", distinct=True))
     counted = shared.values("request").annotate(

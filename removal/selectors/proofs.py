@@ -29,7 +29,7 @@ class ProvableRows:
 def proofs_waiting() -> QuerySet[RemovalRequest]:
     """Return the closed requests with rows in a release whose proofs are not kept yet."""
     closed = RemovalRequest.objects.filter(
-        closed_on__isnull=False, case_deleted_on__isnull=True, proof_sealed=b""
+        closed_on__isnull=False, case_deleted_on__isnull=True, proof_sealed=b"", unreleased=False
     )
     return closed.exclude(released_in=[])
 

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import math
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +36,7 @@ class Payload:
         deny_reason, statement, tier: as `deciding.decision_check` takes them.
         outcome: the state that it gave when it was proposed.
         reasons: why it needs a second person; empty where it does not.
+        leave: duplicates that were offered and would be set aside.
     """
 
     approve: tuple[uuid.UUID, ...]
@@ -43,6 +45,7 @@ class Payload:
     tier: str | None
     outcome: str
     reasons: tuple[str, ...]
+    leave: tuple[uuid.UUID, ...] = ()
 
     def to_bytes(self) -> bytes:
         """Serialize for sealing."""
@@ -54,6 +57,7 @@ class Payload:
                 "tier": self.tier,
                 "outcome": self.outcome,
                 "reasons": list(self.reasons),
+                "leave": [str(pk) for pk in self.leave],
             }
         )
 
@@ -61,8 +65,13 @@ class Payload:
     def from_bytes(cls, data: bytes) -> "Payload":
         """Read what `to_bytes` wrote."""
         facts = json.loads(data)
-        approve = tuple(uuid.UUID(text) for text in facts["approve"])
-        return cls(**{**facts, "approve": approve, "reasons": tuple(facts["reasons"])})
+        facts["approve"] = _ids(facts["approve"])
+        facts["leave"] = _ids(facts.get("leave", ()))
+        return cls(**{**facts, "reasons": tuple(facts["reasons"])})
+
+
+def _ids(texts: Iterable[str]) -> tuple[uuid.UUID, ...]:
+    return tuple(uuid.UUID(text) for text in texts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ LAST_AUTHOR: Final = Subquery(
     Message.objects.filter(request=OuterRef("pk")).order_by("-n").values("author")[:1]
 )
 """Who wrote last, for requests that are annotated with it."""
-_OF_REQUEST: Final = Candidate.objects.filter(request=OuterRef("pk"))
+_OF_REQUEST: Final = Candidate.objects.filter(request=OuterRef("pk"), offered=False)
 SURE: Final = Exists(_OF_REQUEST.filter(kind__in=(Kind.EXACT, Kind.COPY)))
 """The condition that an exact row or a copy was found."""
 UNSURE: Final = Exists(_OF_REQUEST.filter(kind=Kind.SIMILAR))
@@ -173,7 +173,7 @@ def queue_items(requests: Iterable[RemovalRequest]) -> list[QueueItem]:
 def found_of(request_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Found]:
     """Count what some requests hold, in three queries however many they are."""
     counts: dict[uuid.UUID, Counter[str]] = {one: Counter() for one in request_ids}
-    theirs = Candidate.objects.filter(request__in=counts).order_by()
+    theirs = Candidate.objects.filter(request__in=counts, offered=False).order_by()
     for pk, kind, n in theirs.values_list("request", "kind").annotate(n=Count("*")):
         counts[pk][kind] = n
     photos = Photo.objects.filter(request__in=counts).order_by()

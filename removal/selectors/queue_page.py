@@ -25,6 +25,7 @@ from removal.models import (
     State,
     today,
 )
+from removal.selectors.duplicates import copies_waiting
 from removal.selectors.queue import LAST_AUTHOR, UNDERWAY, Found, found_of
 from removal.selectors.sight import requests_seen
 
@@ -56,6 +57,7 @@ class QueueCounts:
         second: proposals that wait for a second person.
         claimed: requests that somebody works on.
         written: requests whose subject wrote last.
+        copies: decided requests with copies of approved rows to look at.
     """
 
     waiting: int
@@ -67,6 +69,7 @@ class QueueCounts:
     second: int
     claimed: int
     written: int
+    copies: int
 
 
 def lines_of(request_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Line]:
@@ -107,6 +110,7 @@ def queue_counts(reviewer: User) -> QueueCounts:
         second=proposals.count(),
         claimed=claims.count(),
         written=_written(requests),
+        copies=copies_waiting(requests).count(),
     )
 
 

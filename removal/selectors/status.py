@@ -24,6 +24,8 @@ from removal.models import (
     State,
 )
 from removal.selectors.conversation import MessageView, QuestionView, messages_read, questions_read
+from removal.selectors.decided import decided_by
+from removal.selectors.duplicates import more_found
 from removal.selectors.found import found_counted, other_rows_removed, regions_matched
 from removal.selectors.progress import REASONS, SearchProgress, search_progress
 from removal.selectors.subject import OpenedRequest, case_key, rows_opened
@@ -54,6 +56,9 @@ def request_status(*, opened: OpenedRequest) -> dict[str, Any]:
         "other_rows_removed": other_rows_removed(rows),
         "messages": [_message(one) for one in messages_read(request, case)],
         "decision": _decision(request, case),
+        "more_found": [
+            {"day": more.day.isoformat(), "rows": more.rows} for more in more_found(request)
+        ],
         "appeal": _appeal(request, case),
         "case_deleted_on": _day(request.case_deleted_on),
     }
@@ -155,6 +160,7 @@ def _decision(request: RemovalRequest, case: PrivateKey | None) -> dict[str, Any
         "statement": _words(request, case, content.STATEMENT, request.statement_sealed),
         "complaint": reasons.complaint_text() if request.outcome in _WITH_COMPLAINT else None,
         "decided_on": _day(request.decided_on),
+        "by": decided_by(request),
     }
 
 

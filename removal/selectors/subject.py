@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Max, Min, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from removal.custody import peppers, receipts
@@ -26,7 +26,17 @@ from removal.custody.sealing import (
 )
 from removal.custody.shred import KeyShredded
 from removal.lifecycle import LISTED_MEANWHILE
-from removal.models import Candidate, Kind, Purpose, Recipient, RemovalRequest, State, Verdict
+from removal.models import (
+    Candidate,
+    Kind,
+    ProposalKind,
+    ProposalState,
+    Purpose,
+    Recipient,
+    RemovalRequest,
+    State,
+    Verdict,
+)
 
 _DECOY_SALT: Final = bytes(32)
 _DECOY_PLACE: Final = Place(uuid.UUID(int=0), Purpose.PROOF, "decoy")
@@ -151,16 +161,21 @@ def requests_awaiting_release(*, up_to_seq: int) -> list[uuid.UUID]:
 
 
 def release_awaited_since() -> dt.date | None:
-    """Return the day of the oldest decision whose rows are in no release yet; None without one."""
-    since: dt.date | None = _awaiting_release().aggregate(day=Min("decided_on"))["day"]
-    return since
+    """Return the day since when approved rows are in no release; None where all are in one."""
+    waiting = _awaiting_release()
+    decided = waiting.filter(unreleased=False).aggregate(day=Min("decided_on"))["day"]
+    taken = Q(proposals__kind=ProposalKind.DUPLICATES, proposals__state=ProposalState.TAKEN)
+    spread = waiting.filter(unreleased=True).annotate(at=Max("proposals__ended_at", filter=taken))
+    at = spread.aggregate(first=Min("at"))["first"]
+    return min((day for day in (decided, at and at.date()) if day), default=None)
 
 
 def _awaiting_release() -> QuerySet[RemovalRequest]:
     waiting = Q(state__in=(State.APPROVED, State.PARTLY_APPROVED))
     # Appealed or ended before their rows were in a release: listed all the same.
     listed = Q(state__in=LISTED_MEANWHILE, released_in=[]) & ~Q(tier="")
-    return RemovalRequest.objects.filter(waiting | listed)
+    copies = Q(state__in=LISTED_MEANWHILE, unreleased=True)
+    return RemovalRequest.objects.filter(waiting | listed | copies)
 
 
 def case_key(opened: OpenedRequest) -> PrivateKey | None:
@@ -174,10 +189,11 @@ def case_key(opened: OpenedRequest) -> PrivateKey | None:
 def rows_opened(
     request: RemovalRequest, case: PrivateKey | None
 ) -> list[tuple[Candidate, FoundRow]]:
-    """Open the request's candidates; none without the key."""
+    """Open the request's candidates, those that are offered left out; none without the key."""
     if case is None:
         return []
-    return [(candidate, row_opened(candidate, case)) for candidate in request.candidates.all()]
+    found = request.candidates.filter(offered=False)
+    return [(candidate, row_opened(candidate, case)) for candidate in found]
 
 
 def domain(url: str | None) -> str | None:

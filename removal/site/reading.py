@@ -36,6 +36,7 @@ class PrivacyFacts:
     session_hours: int
     answer_days: int
     appeal_days: int
+    fetching: bool
     retention_late: bool
     retention_on: dt.date | None
 
@@ -70,6 +71,7 @@ def _privacy_facts() -> PrivacyFacts:
         session_hours=round(LONGEST.total_seconds() / 3600),
         answer_days=ANSWER_DAYS,
         appeal_days=APPEAL_DAYS,
+        fetching=settings.UNLIST.fetch,
         retention_late=retention_late() is not None,
         retention_on=run.ran_at.date() if run else None,
     )

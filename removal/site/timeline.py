@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from removal.templatetags.unlist_text import day, grouped
 
@@ -24,6 +24,10 @@ SEARCH_OVER: Final = frozenset(
         "denied",
         "released",
     }
+)
+BY_RULE: Final = gettext_lazy(
+    "A rule approved it, without a person: everything that was found is the very file that you "
+    "sent."
 )
 DECIDED: Final = frozenset({"approved", "partly_approved", "denied", "released"})
 
@@ -53,6 +57,7 @@ def timeline(status: Status) -> list[Step]:
         late = _("We asked you something and got no answer in time. You can send a new request.")
         return [*steps, Step("done", _("Closed: no answer came"), late)]
     steps += [_review_step(status), _decision_step(status)]
+    steps += [_more_step(more) for more in status["more_found"]]
     return steps if state == "denied" else [*steps, _release_step(status)]
 
 
@@ -133,6 +138,8 @@ def _parts(number: int) -> str:
 def _review_step(status: Status) -> Step:
     state = status["state"]
     name = _("Looked at again") if status["appeal"] else _("Looked at by a person")
+    if state in DECIDED and (status["decision"] or {}).get("by") == "rule":
+        return Step("done", _("Approved by a rule"), str(BY_RULE))
     if state in DECIDED:
         return Step("done", name, _("A maintainer looked at what was found."))
     if state == "needs_info":
@@ -156,10 +163,27 @@ def _decided(status: Status) -> str:
     return _on(decision["decided_on"])
 
 
+def _more_step(more: Mapping[str, Any]) -> Step:
+    """Tell of copies that were found and approved after the decision."""
+    if not more["rows"]:
+        found = _("More pictures like those that were removed were found. They go, too.")
+        return Step("done", _("More was found"), f"{_on(more['day'])} {found}")
+    sentence = ngettext(
+        "We found %(n)s more copy of what was approved. It goes on the removal list, too.",
+        "We found %(n)s more copies of what was approved. They go on the removal list, too.",
+        more["rows"],
+    )
+    found = sentence % {"n": grouped(more["rows"])}
+    return Step("done", _("More copies found"), f"{_on(more['day'])} {found}")
+
+
 def _release_step(status: Status) -> Step:
     state = status["state"]
     if state == "released":
         return Step("done", _("On the removal list"), _released(status))
+    if state in DECIDED and (numbers := _releases(status)):
+        first = _("What was approved first is in release %(numbers)s; the rest goes into the next.")
+        return Step("now", _("Removal list"), first % {"numbers": numbers})
     if state in DECIDED:
         coming = _("What was approved goes into the next removal list.")
         return Step("now", _("Removal list"), coming)
@@ -168,7 +192,12 @@ def _release_step(status: Status) -> Step:
 
 
 def _released(status: Status) -> str:
-    numbers = sorted({n for found in status["found"] for n in found["released_in"] or ()})
+    numbers = _releases(status)
     if not numbers:
         return _("What was approved is on the published list.")
-    return _("In release %(numbers)s.") % {"numbers": ", ".join(map(str, numbers))}
+    return _("In release %(numbers)s.") % {"numbers": numbers}
+
+
+def _releases(status: Status) -> str:
+    numbers = {n for found in status["found"] for n in found["released_in"] or ()}
+    return ", ".join(map(str, sorted(numbers)))

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from removal.site.timeline import (
+    BY_RULE,
     OPEN_STATES,
     SEARCH_OVER,
     Status,
@@ -87,6 +88,7 @@ class Told:
         open: whether an answer is still due.
         searching: whether the search goes on, or is to come.
         search_over: whether "not found" can be said.
+        by_rule: the sentences about a decision that no person took, or nothing.
         steps: the timeline.
         found: by dataset and kind.
         others: the sentence about look-alikes that were removed, or nothing.
@@ -99,6 +101,7 @@ class Told:
     open: bool
     searching: bool
     search_over: bool
+    by_rule: str
     steps: list[Step]
     found: list[FoundWords]
     others: str
@@ -117,6 +120,7 @@ def told(status: Status) -> Told:
         open=open_,
         searching=searching,
         search_over=over,
+        by_rule=_by_rule(status),
         steps=timeline(status),
         found=[_found(one, open_=open_) for one in status["found"]],
         others=_others(status["other_rows_removed"]),
@@ -130,6 +134,16 @@ def _outcome_told(status: Status) -> str:
     if outcome == "no_match" and not status["photos"]:
         return str(NO_MATCH_WITHOUT_PHOTO)
     return str(OUTCOME_WORDS.get(outcome, ""))
+
+
+def _by_rule(status: Status) -> str:
+    """Say that no person decided, and how to have one look at it."""
+    if (status["decision"] or {}).get("by") != "rule":
+        return ""
+    if "message" not in status["acts"]:
+        return str(BY_RULE)
+    ask = _("You can ask that a person looks at it: write to the maintainers below.")
+    return f"{BY_RULE} {ask}"
 
 
 def _found(found: Mapping[str, Any], *, open_: bool) -> FoundWords:
@@ -148,6 +162,11 @@ def _outcome(found: Mapping[str, Any], *, open_: bool) -> str:
         return _("Not decided, because the request ended first.")
     if not released:
         return str(ROW_WORDS[found["outcome"]])
+    if found["waiting"]:
+        part = _(
+            "A part is on the removal list since release %(n)s; the rest follows with the next."
+        )
+        return part % {"n": min(released)}
     if found["outcome"] == "partly":
         return _("A part is on the removal list since release %(n)s.") % {"n": min(released)}
     return _("On the removal list since release %(n)s.") % {"n": min(released)}

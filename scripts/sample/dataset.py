@@ -79,7 +79,7 @@ def write(folder: Path, *, generated: int = GENERATED) -> Written:
     shuffled = [sources[place] for place in order]
     parts = [shuffled[at : at + SHARD_ROWS] for at in range(0, len(shuffled), SHARD_ROWS)]
     for number, part in enumerate(parts):
-        _write_shard(folder, number, part)
+        shard_write(folder, number, part)
     return Written(
         folder=folder,
         shards=len(parts),
@@ -146,7 +146,8 @@ def _stored(data: bytes) -> tuple[bytes, tuple[int, int], tuple[int, int]]:
     return _jpeg(image, 95), image.size, original
 
 
-def _write_shard(folder: Path, number: int, sources: Sequence[Source]) -> None:
+def shard_write(folder: Path, number: int, sources: Sequence[Source]) -> None:
+    """Write one shard of rows: `00000.tar` with its parquet and stats files, by its number."""
     name = f"{number:05d}"
     rows: list[dict[str, object]] = []
     with tarfile.open(folder / f"{name}.tar", "w", format=tarfile.USTAR_FORMAT) as tar:

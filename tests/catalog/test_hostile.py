@@ -17,7 +17,7 @@ from tests.hostile import (
     own_peak,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 def outcomes(case: dict[str, Any]) -> set[str]:

@@ -22,6 +22,27 @@ from config.environ import environment_read
         ("UNLIST_UNDO_SECONDS", "-1", "UNLIST_UNDO_SECONDS"),
         ("UNLIST_UNDO_SECONDS", "1 minute", "UNLIST_UNDO_SECONDS"),
         ("UNLIST_TWO_PERSON_ROWS", "-1", "UNLIST_TWO_PERSON_ROWS"),
+        ("UNLIST_RULES", "personal", 'UNLIST_RULES cannot be used: write "exact:"'),
+        ("UNLIST_RULES", "exact", "UNLIST_RULES cannot be used"),
+        ("UNLIST_RULES", "exact:", "UNLIST_RULES cannot be used"),
+        ("UNLIST_RULES", "copy:personal", "UNLIST_RULES cannot be used"),
+        ("UNLIST_RULES", "exact:personal,selfie", "UNLIST_RULES cannot be used"),
+        ("UNLIST_RULES", "exact:personal,,other", "UNLIST_RULES cannot be used"),
+        ("UNLIST_RULES", "exact:personal,child", "child is never decided without a person"),
+        ("UNLIST_RULES", "exact:medical, intimate", "take intimate, medical out"),
+        ("UNLIST_RULES_ROWS", "0", "UNLIST_RULES_ROWS"),
+        ("UNLIST_RULES_PER_DAY", "0", "UNLIST_RULES_PER_DAY"),
+        ("UNLIST_FETCH", "perhaps", "UNLIST_FETCH"),
+        (
+            "UNLIST_FETCH_PROXY",
+            "proxy.example.org:3128",
+            "UNLIST_FETCH_PROXY cannot be used: write",
+        ),
+        ("UNLIST_FETCH_PROXY", "https://proxy.example.org:3128", "UNLIST_FETCH_PROXY"),
+        ("UNLIST_FETCH_PROXY", "socks4://127.0.0.1:9050", "UNLIST_FETCH_PROXY"),
+        ("UNLIST_FETCH_PROXY", "socks5://127.0.0.1", "UNLIST_FETCH_PROXY"),
+        ("UNLIST_FETCH_PROXY", "http://127.0.0.1:many", "UNLIST_FETCH_PROXY"),
+        ("UNLIST_FETCH_PROXY", "http://127.0.0.1:3128/path", "UNLIST_FETCH_PROXY"),
         ("UNLIST_ESCALATION_PROCEDURE", "/nowhere.txt", "UNLIST_ESCALATION_PROCEDURE cannot be"),
         ("UNLIST_ESCALATION_PROCEDURE", "/dev/null", "UNLIST_ESCALATION_PROCEDURE .* is empty"),
         ("DJANGO_DEBUG", "perhaps", "DJANGO_DEBUG"),
@@ -35,8 +56,27 @@ def test_a_wrong_value_stops_the_start_and_is_named(
         environment_read()
 
 
-def test_a_token_that_cannot_be_used_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UNLIST_METRICS_TOKEN", "half-a-secret")
+@pytest.mark.parametrize(
+    "url", ["http://proxy.example.org:3128", "socks5://user:p%40ss@127.0.0.1:9050", ""]
+)
+def test_a_proxy_is_taken_and_shown_nowhere(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("UNLIST_FETCH_PROXY", url)
+    found = environment_read()
+    assert found.fetch_proxy.get_secret_value() == url
+    assert not url or url not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("UNLIST_METRICS_TOKEN", "half-a-secret"),
+        ("UNLIST_FETCH_PROXY", "ftp://user:half-a-secret@127.0.0.1:1"),
+    ],
+)
+def test_a_secret_that_cannot_be_used_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
     with pytest.raises(ImproperlyConfigured) as refused:
         environment_read()
     assert "half-a-secret" not in str(refused.value)
@@ -74,6 +114,12 @@ def test_a_long_data_folder_still_gets_a_socket_that_fits(
 ) -> None:
     monkeypatch.setenv("UNLIST_DATA_DIR", str(tmp_path / ("long" * 30)))
     assert len(str(environment_read().redis_socket)) <= 100
+
+
+def test_a_rule_is_named_by_its_categories(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert environment_read().rule_categories == ()
+    monkeypatch.setenv("UNLIST_RULES", "exact: personal,artwork,personal")
+    assert environment_read().rule_categories == ("personal", "artwork")
 
 
 def test_stores_are_names_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,8 @@ LOOK_RULES: Final = (
     "target-size",
 )
 """Those of them whose answer the size of the window and the colors can change."""
+SIZE_RULES: Final = ("scrollable-region-focusable", "target-size")
+"""Those of them whose answer the length of the words can change, too."""
 
 
 def page_of(

@@ -3,7 +3,9 @@
 Nothing here is mocked and nothing is skipped: what is missing fails with the command that mends it.
 """
 
+import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,12 +33,37 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Written:
     return write(tmp_path_factory.mktemp("dataset") / "sample", generated=96)
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, sample: Written) -> Iterator[House]:
-    """The embedded service on SQLite, with the sample dataset indexed."""
-    with House(tmp_path_factory.mktemp("house"), SMALL_GROUPS) as running:
-        running.manage("add_dataset", "sample", "--format", "img2dataset", "--path", sample.folder)
+@pytest.fixture(scope="session")
+def house_indexed(tmp_path_factory: pytest.TempPathFactory, sample: Written) -> Path:
+    """What a first start and the indexing of the sample dataset leave behind: to be copied.
+
+    It is made once for all processes that run the tests: whoever comes first has the lock.
+    """
+    folder = tmp_path_factory.mktemp("indexed")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parents[1] / "indexed"
+        folder.mkdir(exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            _house_index(folder / "house", sample.folder)
+            (folder / "done").touch()
+    return folder / "house"
+
+
+def _house_index(folder: Path, dataset: Path) -> None:
+    with House(folder, SMALL_GROUPS) as running:
+        running.manage("add_dataset", "sample", "--format", "img2dataset", "--path", dataset)
         running.manage("index_dataset", "sample")
+    running.log.unlink()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, house_indexed: Path) -> Iterator[House]:
+    """The embedded service on SQLite, with the sample dataset indexed."""
+    folder = tmp_path_factory.mktemp("house")
+    shutil.copytree(house_indexed, folder, symlinks=True, dirs_exist_ok=True)
+    with House(folder, SMALL_GROUPS) as running:
         yield running
 
 

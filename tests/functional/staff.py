@@ -6,9 +6,12 @@ from scripts.house import House
 from scripts.second_factor import second_factor_of
 
 
-def staff_sign_in(page: Page, house: House) -> None:
-    """Sign in as the maintainer that the first start made; set the app up where there is none."""
-    name, password = house.staff_login()
+def staff_sign_in(page: Page, house: House, login: tuple[str, str] | None = None) -> None:
+    """Sign in as the maintainer that the first start made; set the app up where there is none.
+
+    Or as somebody else, by name and password.
+    """
+    name, password = login or house.staff_login()
     page.goto("/admin/")
     page.fill("#id_username", name)
     page.fill("#id_password", password)

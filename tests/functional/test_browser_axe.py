@@ -7,14 +7,15 @@ same with JavaScript and without; a page with one is looked at both ways.
 There are four looks: two sizes, two schemes. English and Arabic pages are looked at in all four,
 those of the other languages in two that have neither size nor scheme in common, because what a
 language changes is the length of its words. All rules are asked in one look, which changes from
-language to language; in the others those rules whose answer a look can change.
+language to language; in the others those rules whose answer a look can change, of the colors in
+English alone: no language has colors of its own.
 """
 
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,9 +27,11 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from scripts.browser import FLAGS
 from tests.functional.browsing import (
+    AXE,
     DESK,
     LOOK_RULES,
     NO_SCRIPT,
+    SIZE_RULES,
     SMALL,
     Scheme,
     axe_faults,
@@ -46,6 +49,7 @@ LOOKS: tuple[tuple[dict[str, int], Scheme], ...] = (
     (DESK, "light"),
 )
 ALL_LOOKS_IN = {"en", "ar"}
+COLORS_IN = "en"
 BROWSERS = min(os.cpu_count() or 1, 4)
 
 
@@ -64,12 +68,14 @@ class Look:
     Attributes:
         full: the look in which all rules are asked, by its place in `LOOKS`.
         others: the looks for the rules that they can change.
+        rules: these rules.
     """
 
     path: str
     script: bool
     full: int
     others: frozenset[int]
+    rules: tuple[str, ...]
 
 
 @pytest.fixture
@@ -109,9 +115,10 @@ def _looks(shown: Shown) -> Iterator[Look]:
         full = (names.index(name) + languages.index(code)) % len(LOOKS)
         opposite = {(full + 2) % len(LOOKS)}
         others = frozenset(set(range(len(LOOKS))) - {full} if code in ALL_LOOKS_IN else opposite)
-        yield Look(path, script=True, full=full, others=others)
+        rules = LOOK_RULES if code == COLORS_IN else SIZE_RULES
+        yield Look(path, script=True, full=full, others=others, rules=rules)
         if b"<script" in answer.content:
-            yield Look(path, script=False, full=full, others=others)
+            yield Look(path, script=False, full=full, others=others, rules=rules)
 
 
 def _seen(chromium: str, shown: Shown, looks: Sequence[Look]) -> list[str]:
@@ -126,6 +133,7 @@ def _seen(chromium: str, shown: Shown, looks: Sequence[Look]) -> list[str]:
 
 def _page(browser: Browser, shown: Shown, *, script: bool) -> Page:
     page = page_of(browser, SITE, SMALL, script=True)
+    page.add_init_script(AXE)  # sent once, not with each page
     page.route("**/*", partial(_served, shown=shown, script=script))
     return page
 
@@ -137,7 +145,7 @@ def _faults(page: Page, look: Look) -> Iterator[str]:
         size, scheme = LOOKS[n]
         page.set_viewport_size({"width": size["width"], "height": size["height"]})
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        rules = () if n == look.full else LOOK_RULES
+        rules = () if n == look.full else look.rules
         for fault in [*axe_faults(page, rules), *too_wide(page)]:
             yield f"{look.path} script={look.script} {size['width']} px {scheme}: {fault}"
 
@@ -155,7 +163,13 @@ def _served(route: Route, shown: Shown, *, script: bool) -> None:
         route.fulfill(status=200, headers=headers, body=answer.content)
     elif "/status/photo/" in path:
         route.fulfill(status=200, content_type="image/jpeg", body=shown.photo)
-    elif (found := finders.find(path.removeprefix("/static/"))) is not None:
-        route.fulfill(path=str(found))
+    elif (found := _found(path.removeprefix("/static/"))) is not None:
+        route.fulfill(path=found)
     else:
         route.fulfill(status=404, body="")
+
+
+@cache
+def _found(name: str) -> str | None:
+    """Return the path of a static file; to look for it takes longer than to read it."""
+    return finders.find(name)

@@ -1,5 +1,6 @@
 """Fixtures of the removal tests: keys in the test's own folder, a database for races, a Redis."""
 
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,8 +22,14 @@ def made_secrets(db: None) -> None:
     factories.secrets_made()
 
 
+@pytest.fixture(scope="session")
+def tables_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a SQLite file with the tables and nothing else lies once `real_database` made it."""
+    return tmp_path_factory.mktemp("tables") / "db.sqlite3"
+
+
 @pytest.fixture
-def real_database(transactional_db: None, tmp_path: Path) -> Iterator[None]:
+def real_database(transactional_db: None, tables_file: Path, tmp_path: Path) -> Iterator[None]:
     """Give threads a database that they can fight over: PostgreSQL, or a SQLite file.
 
     (The usual test database of SQLite lies in memory, where a second writer fails at once instead
@@ -35,10 +42,15 @@ def real_database(transactional_db: None, tmp_path: Path) -> Iterator[None]:
         yield
         return
     name = settings["NAME"]
-    settings["NAME"] = str(tmp_path / "db.sqlite3")
-    connections["default"] = connections.create_connection("default")
     try:
-        call_command("migrate", verbosity=0)
+        if not tables_file.exists():
+            settings["NAME"] = str(tables_file.with_name("making"))
+            connections["default"] = connections.create_connection("default")
+            call_command("migrate", verbosity=0)
+            connections["default"].close()
+            tables_file.with_name("making").rename(tables_file)
+        settings["NAME"] = str(shutil.copy(tables_file, tmp_path))
+        connections["default"] = connections.create_connection("default")
         factories.secrets_made()
         yield
         connections["default"].close()

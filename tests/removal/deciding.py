@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from django.contrib.auth.models import User
 
+from removal import audit
 from removal.life.deciding import decision_check, decision_take
 
 
@@ -27,4 +28,4 @@ def request_decide(
         tier=tier,
         seen=seen,
     )
-    return decision_take(decision, reviewer=reviewer)
+    return decision_take(decision, actor=audit.staff(reviewer.pk))

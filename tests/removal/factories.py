@@ -11,6 +11,7 @@ Stable seams (tests of the site, the admin and the releases use them):
 - `submitted(...)` -> `Submitted`; `opened(receipt)` -> `OpenedRequest`.
 - `in_review(matches=...)`, `no_match()`, `decided(approve=...)`, `released()` -> `Case`, which has
   `.receipt`, `.request` (fresh), `.candidates` (in order of kind and score), `.opened()`.
+- `offered(case, *keys)` copies of one of its rows, offered as after a search for duplicates.
 - `match(...)` a `Match` as the search would find it; `FakeSearcher(matches)` finds these for
   every photo, without models.
 
@@ -37,13 +38,15 @@ from PIL import Image
 from catalog.models import Dataset, Group
 from indexer.evidence.verdict import Evidence, Match
 from removal.custody import secrets
-from removal.custody.content import RowId, RowToVerify
+from removal.custody.content import RowId, RowToVerify, row_item, row_opened
+from removal.custody.sealing import seal
 from removal.intake.submission import Submitted, request_submit
 from removal.life.closing import request_release
-from removal.models import Candidate, RemovalRequest
+from removal.models import Candidate, Purpose, RemovalRequest
 from removal.permissions import ROLES
 from removal.search import draining, fingerprinting, matching
 from removal.selectors import OpenedRequest, request_open, review_case
+from removal.selectors.desk import case_key_held
 from tests.removal.deciding import request_decide
 
 PLAIN = b"this is no picture"
@@ -349,6 +352,50 @@ def released(*, release: int = 1, **submission: Any) -> Case:
     case = decided(**submission)
     request_release(request_id=case.request_id, release=release)
     return case
+
+
+def offered(
+    case: Case,
+    *keys: str,
+    source: int | Candidate = 0,
+    kind: str = "copy",
+    **changes: Any,
+) -> list[Candidate]:
+    """Offer copies of one of the request's rows, as the search for duplicates does.
+
+    Args:
+        case: an approved request.
+        keys: of the rows that are found.
+        source: the row that they are copies of, or its place among the request's.
+        kind: of the rows.
+        changes: to the rows.
+    """
+    key = case_key_held(case.request)
+    of = case.candidates[source] if isinstance(source, int) else source
+    template = row_opened(of, key)
+    made = []
+    for place in keys:
+        row = replace(
+            template,
+            key=place,
+            index=int(place),
+            url=f"https://copies.example.org/{place}.jpg",
+            sha256=hashlib.sha256(place.encode()).hexdigest(),
+            score=0.93,
+            evidence={"digest": False, "pdq": 20, "cosine": 0.95, "basis": "fingerprints"},
+            photos=(),
+            regions={},
+            placements={},
+            duplicate_of=str(of.pk),
+        )
+        name = uuid.uuid5(case.request_id, place)
+        one = Candidate(pk=name, request=case.request, kind=kind, offered=True)
+        one.row_tag = hashlib.sha256(f"{case.request_id} {place}".encode()).digest()
+        data = replace(row, **changes).to_bytes()
+        one.row_sealed = seal(case.request_id, Purpose.CASE, row_item(one.pk), data)
+        one.save(force_insert=True)
+        made.append(one)
+    return made
 
 
 def groups_waited_for() -> list[int]:

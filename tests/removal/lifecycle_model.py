@@ -54,6 +54,13 @@ class Model:
     listed: set[int] = field(default_factory=set)
     listed_before_closing: bool = False
     releases: list[int] = field(default_factory=list)
+    unreleased: bool = False
+    """Copies were approved that no release carries which the request was told of."""
+    offered: set[str] = field(default_factory=set)
+    """Copies of approved rows, by their keys, which wait to be looked at."""
+    aside: set[str] = field(default_factory=set)
+    copies: set[str] = field(default_factory=set)
+    """Those that were approved."""
     asked: dict[int, bool | None] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
 
@@ -102,6 +109,12 @@ class Model:
         needed = self.outcome_of(places) != "approved"
         return self.state == "in_review" and places <= self.rows and reasoned == needed
 
+    def stands_decided(self) -> bool:
+        return self.state in {"approved", "partly_approved", "released"} and not self.case_gone
+
+    def may_spread(self, keys: set[str]) -> bool:
+        return self.stands_decided() and bool(keys) and keys <= self.offered
+
     def may_delete_photos(self) -> bool:
         return self.photos_gone is None
 
@@ -131,17 +144,32 @@ class Model:
         self.decided = self.today
         self.closed = self.today if self.state == "denied" else None
         self._photos_clock()
-        if self.listed and not new and self.releases:
+        if self.listed and not new and self.releases and not self.unreleased:
             self.state, self.closed = "released", self.today
 
     def awaits_release(self) -> bool:
         if self.state in {"approved", "partly_approved"}:
             return True
         meanwhile = self.state in {"in_review", "needs_info", "withdrawn", "expired"}
-        return meanwhile and bool(self.listed) and not self.releases and not self.case_gone
+        waiting = (bool(self.listed) and not self.releases) or self.unreleased
+        return meanwhile and waiting and not self.case_gone
+
+    def spread(self, keys: set[str], left: set[str]) -> None:
+        """Approve copies; those looked at and left out are set aside."""
+        self.copies |= keys
+        self.aside |= left - keys
+        self.offered -= keys | left
+        self.state, self.closed, self.unreleased = self.outcome, None, True
+
+    def set_aside(self) -> None:
+        self.aside, self.offered = self.aside | self.offered, set()
+
+    def offer_again(self) -> None:
+        self.offered, self.aside = self.aside | self.offered, set()
 
     def release(self, number: int) -> None:
         self.releases.append(number)
+        self.unreleased = False
         if self.state in {"approved", "partly_approved"}:
             self.state, self.closed = "released", self.today
 
@@ -189,6 +217,8 @@ class Model:
         self.photos_gone = self.photos_gone or self.today
         self.extended = self.appealed = self.answer_due = None
         self.rows, self.asked, self.messages = set(), {}, []
+        self.offered, self.aside, self.copies = set(), set(), set()
+        self.unreleased = False
 
     def _photos_clock(self) -> None:
         if self.photos_due > self.today:  # what is due already, by a click or the clock, stays so

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from catalog.stores import stores_announce
 from removal.custody import rotation, secrets
-from removal.models import RetentionRun, SearchUnit
-from removal.search import fingerprinting
+from removal.models import Errand, RetentionRun, SearchUnit
+from removal.search import errands, fingerprinting
 from tests.removal import factories
 
 pytestmark = pytest.mark.django_db
@@ -87,9 +87,19 @@ def test_retention_that_did_not_run_is_told_once_there_is_something_to_delete(
     assert "last ran" in found()["removal.E020"].msg
 
 
-def test_halves_that_do_not_belong_together_are_told(made_secrets: None) -> None:
-    secrets.secret_put(secrets.REVIEWER_PUBLIC, bytes(32))
-    assert "rotate_secret reviewer" in str(found()["removal.E004"].hint)
+@pytest.mark.parametrize(
+    ("public", "name"),
+    [
+        (secrets.REVIEWER_PUBLIC, "reviewer"),
+        (secrets.WORKER_PUBLIC, "worker"),
+        (secrets.WORKER_PUBLIC_AT_STAFF, "worker"),
+    ],
+)
+def test_halves_that_do_not_belong_together_are_told(
+    made_secrets: None, public: secrets.Secret, name: str
+) -> None:
+    secrets.secret_put(public, bytes(32))
+    assert f"rotate_secret {name}" in str(found()["removal.E004"].hint)
     rotation.rotations_continue()  # no rotation is under way: nothing is mended by guessing
     assert "removal.E004" in found()
 
@@ -160,6 +170,18 @@ def test_a_store_that_is_waited_for_and_that_no_worker_serves_is_told(made_secre
     assert "disk-9 in its UNLIST_STORES" in str(found()["removal.W010"].hint)
     stores_announce(["disk-9"])
     assert "removal.W010" not in found()
+
+
+def test_a_store_that_a_search_for_copies_waits_for_is_told(made_secrets: None) -> None:
+    factories.decided()
+    errand = Errand.objects.get()
+    stores_announce(["default"])
+    errands.errand_advance(errand.pk, searcher=factories.FakeSearcher())
+    told = found()["removal.W012"]
+    assert told.msg.startswith("Searches for copies of approved rows, or sweeps, wait for 1 groups")
+    assert "local in its UNLIST_STORES" in str(told.hint)
+    stores_announce(["local"])
+    assert "removal.W012" not in found()
 
 
 def test_ordinary_commands_are_not_held_up() -> None:

@@ -27,6 +27,7 @@ from removal.life import (
     retention,
     review,
     sessions,
+    sweep_ends,
     tiles,
 )
 from removal.models import Category, SearchUnit
@@ -74,6 +75,7 @@ PRIVACY: Final[Claims] = [
     ),
     ("Each request has {:w} random X25519 key pairs", len(RECIPIENTS)),
     ("could do within {} days is given up", errands.DAYS_MOST),
+    ("{} days after it was started whatever happens", sweep_ends.DAYS_KEPT),
     ("left behind go after {:w} to two days", retention.ORPHAN_SECONDS // 86_400),
     ("{} days after the decision, or after the decided appeal", default("keep_photo_days")),
     ("{} days after receipt whatever happens", default("keep_photo_max_days")),

@@ -57,6 +57,15 @@ def test_reviewers_read_an_errand_that_is_made_for_them_too() -> None:
     assert order_read(errand, Recipient.REVIEWER) == order_read(errand, Recipient.WORKER) == ORDER
 
 
+def test_a_process_of_the_staff_role_asks_it_with_what_it_holds(settings: Any) -> None:
+    case = factories.in_review()
+    settings.UNLIST = settings.UNLIST.model_copy(update={"role": "staff"})
+    errand, sweep = asked(case), asked(reviewers=True)
+    assert order_read(sweep, Recipient.REVIEWER) == ORDER
+    settings.UNLIST = settings.UNLIST.model_copy(update={"role": "worker"})
+    assert order_read(errand, Recipient.WORKER) == order_read(sweep, Recipient.WORKER) == ORDER
+
+
 def test_it_ends_once_and_takes_the_workers_key_with_it() -> None:
     errand = asked(reviewers=True)
     group = factories.catalog_group()

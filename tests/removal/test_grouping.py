@@ -42,7 +42,10 @@ def grouped(*rows: CandidateView, apart: bool = False) -> list[list[str]]:
     return [[one.key for one in group.rows] for group in rows_grouped(rows, apart=apart)]
 
 
+COPIED, OTHER = uuid.uuid4(), uuid.uuid4()
+"""Approved rows that duplicates were found by."""
 NEAR = {"pdq": 10}
+DUPLICATE: dict[str, Any] = {"photos": (), "duplicate_of": COPIED}
 SEEN = {"pdq": None, "agreement": 0.97}
 
 
@@ -59,6 +62,8 @@ SEEN = {"pdq": None, "agreement": 0.97}
             {"evidence": NEAR, "corners": (), "regions": {1: (0, 0, 1, 1)}},
             {"evidence": NEAR, "corners": (), "regions": {1: (0, 0, 1, 1)}},
         ),
+        (DUPLICATE | {"evidence": NEAR}, DUPLICATE | {"evidence": NEAR}),
+        (DUPLICATE | {"evidence": {"digest": True}}, DUPLICATE | {"evidence": {"digest": True}}),
     ],
 )
 def test_rows_that_hold_one_picture_make_one_tile(changes: tuple[Any, Any]) -> None:
@@ -80,6 +85,8 @@ def test_rows_that_hold_one_picture_make_one_tile(changes: tuple[Any, Any]) -> N
         ({"url": "https://one.example/"}, {"url": "https://one.example/", "kind": "similar"}),
         ({"evidence": NEAR, "verdict": "approved"}, {"evidence": NEAR, "verdict": "denied"}),
         ({"url": None}, {"url": None}),
+        (DUPLICATE | {"evidence": NEAR}, {"evidence": NEAR}),
+        (DUPLICATE | {"evidence": NEAR}, {"evidence": NEAR, "photos": (), "duplicate_of": OTHER}),
     ],
 )
 def test_rows_that_may_differ_stay_apart(changes: tuple[Any, Any]) -> None:

@@ -34,6 +34,9 @@ PAIRS = {
     ("no_match", "in_review"),
     ("partly_approved", "in_review"),
     ("released", "in_review"),  # where only a part was approved: docs/adr/0011
+    *itertools.product(  # copies of approved rows: to what the decision made it, docs/adr/0022
+        ("approved", "partly_approved", "released"), ("approved", "partly_approved")
+    ),
 }
 
 
@@ -72,9 +75,10 @@ def test_a_step_is_taken_from_its_sources_alone_and_once(
     assert (entry.act, entry.detail["state"]) == (step, target)
     assert case.request.state == target
     assert case.request.state_seq == entry.seq
+    seen = {"state_seq": entry.seq - 1} if target in STEPS[step].sources else {}
     with (
         pytest.raises(TransitionRefused),
-        step_taken(case.request_id, step, target, actor=audit.WORKER),
+        step_taken(case.request_id, step, target, actor=audit.WORKER, where=seen),
     ):
         pytest.fail("the body must not run")
 

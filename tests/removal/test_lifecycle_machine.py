@@ -9,12 +9,14 @@ import datetime as dt
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 from unittest import mock
 
 import pytest
+from django.conf import settings as live
 from django.db import transaction
-from django.test import TestCase
+from django.test import TestCase, override_settings
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -27,7 +29,7 @@ from hypothesis.stateful import (
 )
 
 from removal import audit
-from removal.life import appeals, retention, review
+from removal.life import appeals, retention, review, spreading
 from removal.life.closing import request_release
 from removal.life.deciding import AlreadyDecided, DecisionInvalid
 from removal.life.messages import ConversationInvalid, message_post, message_send
@@ -35,7 +37,8 @@ from removal.life.questions import question_answer, question_put
 from removal.lifecycle import TransitionRefused
 from removal.models import AuditEntry, Candidate, Message, Question, RemovalRequest, Verdict
 from removal.search import draining, fingerprinting, matching
-from removal.selectors import request_open, requests_awaiting_release
+from removal.selectors import RequestGone, request_open, requests_awaiting_release
+from removal.selectors.status import request_status
 from removal.signals import rows_approved
 from tests.removal import factories
 from tests.removal.deciding import request_decide
@@ -48,6 +51,7 @@ REFUSALS = (
     DecisionInvalid,
     ConversationInvalid,
     appeals.AppealInvalid,
+    RequestGone,
 )
 PICTURE = factories.photo_bytes(side=96)
 FOUND = [
@@ -73,11 +77,17 @@ class LifecycleMachine(RuleBasedStateMachine):
 
     @initialize(day=st.sampled_from(BEGINNINGS), found=st.booleans())
     def submit(self, day: str, found: bool) -> None:
+        self.begin(day, found)
+
+    def begin(self, day: str, found: bool) -> None:
+        """Have a request that was just sent."""
         self.now = dt.datetime.fromisoformat(f"{day}T12:00:00+00:00")
         self.stack.enter_context(mock.patch("django.utils.timezone.now", self._now))
         self.stack.enter_context(
             mock.patch("removal.life.questions.row_picture", return_value=PICTURE)
         )
+        at_once = live.UNLIST.model_copy(update={"undo_seconds": 0})
+        self.stack.enter_context(override_settings(UNLIST=at_once))
         self.stack.enter_context(rolled_back())
         rows_approved.connect(self._hear)
         self.stack.callback(rows_approved.disconnect, self._hear)
@@ -87,6 +97,7 @@ class LifecycleMachine(RuleBasedStateMachine):
         self.model = Model(received=self.now.date(), found=found, today=self.now.date())
         self.staff = [factories.staff_user(name) for name in ("ann", "ben")]
         self.places: list[uuid.UUID] = []
+        self.found: list[str] = []
 
     def teardown(self) -> None:
         self.stack.close()
@@ -151,9 +162,12 @@ class LifecycleMachine(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: self.alive())
-    @rule(places=PLACES, reasoned=st.booleans(), who=st.integers(0, 1))
-    def decide(self, places: set[int], reasoned: bool, who: int) -> None:
+    @rule(places=PLACES, reasoned=st.sampled_from((None, True, False)), who=st.integers(0, 1))
+    def decide(self, places: set[int], reasoned: bool | None, who: int) -> None:
+        """Decide, with a reason where it needs one (or where it does not)."""
         places &= self.the.rows
+        if reasoned is None:
+            reasoned = self.the.outcome_of(places) != "approved"
         self.tried(
             self.the.may_decide(places, reasoned=reasoned),
             lambda: request_decide(
@@ -167,6 +181,64 @@ class LifecycleMachine(RuleBasedStateMachine):
             lambda: self.the.decide(places),
         )
 
+    @precondition(lambda self: self.alive() and self.the.stands_decided() and self.the.listed)
+    @rule(number=st.integers(1, 3))
+    def find_copies(self, number: int) -> None:
+        """Do what the search for duplicates does when it ends."""
+        source = Candidate.objects.get(pk=self.places[min(self.the.listed)])
+        self.tried(
+            True,
+            lambda: factories.offered(self.case, *self.new_keys(number), source=source),
+            lambda: self.the.offered.update(self.found[-number:]),
+        )
+
+    @precondition(lambda self: self.alive() and self.found)
+    @rule(
+        some=st.sets(st.integers(0, 3), min_size=1),
+        rest=st.booleans(),
+        old=st.sampled_from((0, 0, 0, 1)),
+    )
+    def spread(self, some: set[int], rest: bool, old: int) -> None:
+        """Approve some copies, sometimes with one that is not offered any more."""
+        offered = sorted(self.the.offered)
+        chosen = {offered[place] for place in some if place < len(offered)}
+        chosen |= set(sorted(self.the.copies | self.the.aside)[:old])
+        left = self.the.offered - chosen if rest else set()
+        self.tried(
+            self.the.may_spread(chosen),
+            lambda: spreading.duplicates_propose(
+                request_id=self.case.request_id,
+                reviewer=self.staff[0],
+                approve=self.copies(chosen),
+                leave=self.copies(left),
+            ),
+            lambda: self.the.spread(chosen, left),
+        )
+
+    @precondition(lambda self: self.alive() and self.found)
+    @rule()
+    def set_aside(self) -> None:
+        self.tried(
+            self.the.stands_decided() and bool(self.the.offered),
+            lambda: spreading.duplicates_dismiss(
+                request_id=self.case.request_id,
+                reviewer=self.staff[1],
+                rows=self.copies(self.the.offered),
+            ),
+            self.the.set_aside,
+        )
+
+    @precondition(lambda self: self.alive() and self.found)
+    @rule()
+    def offer_again(self) -> None:
+        self.tried(
+            self.the.stands_decided() and bool(self.the.aside),
+            lambda: spreading.duplicates_restore(
+                request_id=self.case.request_id, reviewer=self.staff[1]
+            ),
+            self.the.offer_again,
+        )
+
     @precondition(lambda self: self.alive())
     @rule()
     def publish(self) -> None:
@@ -177,7 +249,9 @@ class LifecycleMachine(RuleBasedStateMachine):
         for request_id in waiting:
             self.tried(
                 True,
-                lambda: request_release(request_id=request_id, release=self.release),  # noqa: B023
+                partial(
+                    request_release, request_id=request_id, release=self.release, up_to_seq=head
+                ),
                 lambda: self.the.release(self.release),
             )
 
@@ -250,7 +324,7 @@ class LifecycleMachine(RuleBasedStateMachine):
         wanted += [the.decided, the.closed, the.appealed, the.answer_due]
         wanted += [the.photos_due, the.photos_gone, the.case_gone]
         assert facts == wanted
-        assert stored.released_in == the.releases
+        assert (stored.released_in, stored.unreleased) == (the.releases, the.unreleased)
         authors = Message.objects.order_by("n").values_list("author", flat=True)
         assert list(authors) == the.messages
 
@@ -259,8 +333,29 @@ class LifecycleMachine(RuleBasedStateMachine):
         if self.model is None or self.the.case_gone or self.the.purged:
             return
         approved = Candidate.objects.filter(verdict=Verdict.APPROVED).values_list("pk", flat=True)
-        assert set(approved) == set(self.ids(self.the.listed))
-        assert sum(self.told) == len(self.the.listed)
+        listed = {*self.ids(self.the.listed), *self.copies(self.the.copies)}
+        assert set(approved) == listed
+        assert sum(self.told) == len(listed)
+
+    @invariant()
+    def copies_are_told_once_they_are_approved(self) -> None:
+        if self.model is None or self.the.case_gone or self.the.purged:
+            return
+        if not self.found:
+            return
+        for keys, verdict in ((self.the.offered, "pending"), (self.the.aside, "denied")):
+            stored = Candidate.objects.filter(offered=True, verdict=verdict)
+            assert set(stored.values_list("pk", flat=True)) == set(self.copies(keys))
+        status = request_status(opened=self.opened())
+        told = sum(found["rows"] for found in status["found"])
+        assert told == len({0, 1} & self.the.rows) + len(self.the.copies)
+        assert sum(more["rows"] for more in status["more_found"]) == len(self.the.copies)
+
+    @invariant()
+    def what_is_released_is_all_released(self) -> None:
+        if self.model is not None and self.the.state == "released":
+            assert not self.the.unreleased
+            assert self.the.releases
 
     @invariant()
     def audit_is_whole(self) -> None:
@@ -288,6 +383,16 @@ class LifecycleMachine(RuleBasedStateMachine):
     def ids(self, places: set[int]) -> list[uuid.UUID]:
         return [self.places[place] for place in sorted(places) if place < len(self.places)]
 
+    def new_keys(self, number: int) -> list[str]:
+        """Name rows that no search has found before."""
+        first = 100 + len(self.found)
+        self.found += [f"{first + place:09}" for place in range(number)]
+        return self.found[-number:]
+
+    def copies(self, keys: set[str]) -> list[uuid.UUID]:
+        """Return the candidates of copies, of those gone included."""
+        return [uuid.uuid5(self.case.request_id, key) for key in sorted(keys)]
+
     def tried(self, allowed: bool, act: Callable[[], Any], happens: Callable[[], Any]) -> None:
         """Act; what is refused leaves no trace, what is not is what the model says."""
         before = audit.audit_head()
@@ -308,6 +413,27 @@ class LifecycleMachine(RuleBasedStateMachine):
         self.told.append(len(told["rows"]))
 
 
+class CopiesMachine(LifecycleMachine):
+    """The same from where copies of approved rows were found: few lives get that far by chance."""
+
+    @initialize(
+        day=st.sampled_from(BEGINNINGS),
+        released=st.booleans(),
+        places=st.sampled_from(({0}, {0, 1})),
+        approved=st.integers(0, 3),
+    )
+    def submit(self, day: str, released: bool, places: set[int], approved: int) -> None:
+        """Have a request decided, perhaps released, and copies found, some of them approved."""
+        self.begin(day, found=True)
+        self.search()
+        self.decide(places=places, reasoned=None, who=0)
+        if released:
+            self.publish()
+        self.find_copies(number=3)
+        if approved:
+            self.spread(some=set(range(approved)), rest=False, old=0)
+
+
 class rolled_back:  # noqa: N801 - used like a function
     """A transaction that is taken back at the end: each example begins with an empty database."""
 
@@ -322,11 +448,12 @@ class rolled_back:  # noqa: N801 - used like a function
 
 @pytest.mark.timeout(900)  # seconds of work; a limit that strikes amid an act looks like a fault
 @pytest.mark.django_db
-def test_a_request_lives_as_it_is_modelled() -> None:
+@pytest.mark.parametrize(("machine", "examples"), [(LifecycleMachine, 20), (CopiesMachine, 12)])
+def test_a_request_lives_as_it_is_modelled(machine: type[LifecycleMachine], examples: int) -> None:
     run_state_machine_as_test(
-        LifecycleMachine,
+        machine,
         settings=settings(
-            max_examples=20,
+            max_examples=examples,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,

@@ -11,8 +11,17 @@ from django.utils import timezone
 
 from removal.intake.counters import counters
 from removal.intake.load import Gate, admit
+from removal.life.errands import errand_end
 from removal.metrics import removal_metrics
-from removal.models import RemovalRequest, RetentionRun, SearchUnit, State, today
+from removal.models import (
+    Errand,
+    ErrandState,
+    RemovalRequest,
+    RetentionRun,
+    SearchUnit,
+    State,
+    today,
+)
 from removal.search import fingerprinting
 from removal.search.leases import FRAIL
 from tests.figures import Figures, figures
@@ -102,6 +111,14 @@ def test_each_unit_is_waiting_running_stuck_or_done() -> None:
     assert told("unlist_queue")["unlist_queue_depth{work=conclude}"] == 1
 
 
+def test_errands_are_counted_while_they_are_open() -> None:
+    factories.decided()
+    name = "unlist_errands{kind=duplicates}"
+    assert told("unlist_errands")[name] == 1
+    errand_end(Errand.objects.get().pk, ErrandState.DONE)
+    assert set(told("unlist_errands").values()) == {0}
+
+
 def test_a_search_that_lasts_is_told_by_the_day_it_came_in() -> None:
     searching()
     RemovalRequest.objects.update(received_on=days(-3))
@@ -166,5 +183,5 @@ def test_the_labels_tell_of_no_person() -> None:
         for sample in family.samples
         for label in sample.labels
     }
-    assert labels == {"state", "work"}
+    assert labels == {"kind", "state", "work"}
     assert not {"intimate", "child", "marked"} & set(" ".join(told()).replace("=", " ").split())

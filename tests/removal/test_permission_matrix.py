@@ -27,6 +27,7 @@ from removal.life.proposals import decision_propose
 from removal.models import SavedView, today
 from removal.permissions import ROLES
 from tests.removal import factories
+from tests.removal.sweeping import started
 
 pytestmark = pytest.mark.django_db
 
@@ -96,21 +97,38 @@ RULES: Final[Mapping[str, Rule]] = {
     "removal_photo": Rule(REVIEWERS, REVIEWERS),
     "removal_row": Rule(REVIEWERS, REVIEWERS),
     "removal_pair": Rule(REVIEWERS, REVIEWERS),
+    "removal_fetch": Rule(NOBODY, REVIEWERS),
     "removal_undo": Rule(NOBODY, REVIEWERS),
     "removal_confirm": Rule(NOBODY, DECIDERS),
     "removal_refuse": Rule(NOBODY, DECIDERS),
     "removal_extend": Rule(NOBODY, REVIEWERS),
     "removal_flags_seen": Rule(NOBODY, REVIEWERS),
+    "removal_duplicates": Rule(NOBODY, REVIEWERS),
     "removal_message": Rule(NOBODY, REVIEWERS),
     "removal_question": Rule(NOBODY, REVIEWERS),
     "removal_escalate": Rule(REVIEWERS, REVIEWERS),
     "removal_hold_end": Rule(NOBODY, ESCALATION),
     "removal_escalation_return": Rule(NOBODY, ESCALATION),
     "removal_procedure": Rule(REVIEWERS, NOBODY),
+    # sweeps
+    "removal_sweeps": Rule(READERS, REVIEWERS),
+    "removal_sweep": Rule(READERS, REVIEWERS),
+    "removal_sweep_dismiss": Rule(NOBODY, REVIEWERS),
+    "removal_sweep_row": Rule(REVIEWERS, REVIEWERS),
+    "removal_sweep_undo": Rule(NOBODY, REVIEWERS),
+    "removal_sweep_confirm": Rule(NOBODY, DECIDERS),
+    "removal_sweep_refuse": Rule(NOBODY, DECIDERS),
     # the audit log
     "removal_auditentry_changelist": Rule(AUDITOR, AUDITOR),
     "removal_auditentry_export": Rule(NOBODY, AUDITOR),
     "removal_auditentry_verify": Rule(NOBODY, AUDITOR),
+    # taking rows off the list
+    "releases_unlist": Rule(DECIDERS | LEDGER, DECIDERS | LEDGER),
+    "releases_unlist_propose": Rule(NOBODY, DECIDERS),
+    "releases_unlist_rows": Rule(NOBODY, DECIDERS),
+    "releases_unlist_confirm": Rule(NOBODY, DECIDERS),
+    "releases_unlist_refuse": Rule(NOBODY, DECIDERS),
+    "releases_unlist_undo": Rule(NOBODY, DECIDERS),
     # what commands and decisions make
     **looked_at("releases_release", RELEASES),
     **looked_at("releases_listentry", LEDGER),
@@ -238,6 +256,8 @@ def world(made_secrets: None) -> dict[str, Any]:
         "photo_id": case.request.photos.get().pk,
         "candidate_id": case.candidates[0].pk,
         "proposal_id": proposal.id,
+        "errand_id": started("sweeper").pk,
+        "row_id": uuid.UUID(int=4 << 76 | 8 << 60),
         "view_id": SavedView.objects.create(name="mine", query="show=all", owner=proposer).pk,
         "id": proposer.pk,
         "app_label": "removal",

@@ -46,7 +46,8 @@ def test_files_and_folders_are_for_their_user_alone() -> None:
 
 def test_public_halves_belong_to_their_private_halves() -> None:
     list(secrets.secrets_make())
-    for public in (secrets.REVIEWER_PUBLIC, secrets.WORKER_PUBLIC):
+    publics = (secrets.REVIEWER_PUBLIC, secrets.WORKER_PUBLIC, secrets.WORKER_PUBLIC_AT_STAFF)
+    for public in publics:
         assert public.private_of is not None
         private = X25519PrivateKey.from_private_bytes(secret_read(public.private_of))
         assert private.public_key().public_bytes_raw() == secret_read(public)

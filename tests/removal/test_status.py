@@ -88,6 +88,7 @@ def test_while_in_review_counts_are_shown_and_no_row() -> None:
             "domains": None,
             "outcome": "pending",
             "released_in": None,
+            "waiting": 0,
         }
         for kind in ("copy", "exact")
     ]

@@ -224,6 +224,7 @@ def test_people_in_any_order_keep_the_rule_of_two() -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.django_db
 @pytest.mark.usefixtures("_stage")
+@pytest.mark.once
 @pytest.mark.parametrize("alone", ["anna", "root"])
 def test_one_person_alone_never_passes_it(alone: str) -> None:
     PeopleMachine.decided.clear()
@@ -234,6 +235,7 @@ def test_one_person_alone_never_passes_it(alone: str) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.django_db
 @pytest.mark.usefixtures("_stage")
+@pytest.mark.once
 def test_the_machine_would_notice(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the rule switched off, it finds a way past it."""
     monkeypatch.setattr("removal.life.proposals.second_needed", lambda *_, **__: [])

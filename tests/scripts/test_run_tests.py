@@ -47,6 +47,15 @@ def test_what_was_skipped_is_found_with_its_reason(left: dict[str, str]) -> None
     assert "empty parameter set" in left[other]
 
 
+def test_what_ran_in_another_run_is_not_left_out(tmp_path: Path) -> None:
+    case = '<testsuite><testcase classname="a" name="b">{}</testcase></testsuite>'
+    for name, words in (("one", '<skipped message="no PostgreSQL"/>'), ("other", "")):
+        (tmp_path / f"{name}.xml").write_text(case.format(words))
+    one, other, missing = (tmp_path / f"{name}.xml" for name in ("one", "other", "missing"))
+    assert left_out(one, missing) == {"a::b": "no PostgreSQL"}
+    assert left_out(one, other) == left_out(other, one) == {}
+
+
 def test_missing_vectors_are_told_loudly(left: dict[str, str], tmp_path: Path) -> None:
     text = told_of(left, vectors=tmp_path / "shared" / "vectors")
     assert text.count("!" * 79) == 2
@@ -71,7 +80,7 @@ def test_a_run_without_vectors_passes(
     left: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(run_tests, "_pytest", lambda *_: 0)
-    monkeypatch.setattr(run_tests, "left_out", lambda _: left)
+    monkeypatch.setattr(run_tests, "left_out", lambda *_: left)
     monkeypatch.setattr(run_tests, "VECTORS", Path("/nonexistent/vectors"))
     assert run_tests._run_all({}, "postgres://none") == 0
     assert capsys.readouterr().out.count("/nonexistent/vectors") == 1

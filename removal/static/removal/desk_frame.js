@@ -1,4 +1,11 @@
 "use strict";
+// A frame whose picture may come at any moment looks again, unless somebody is at a control of it;
+// nothing that was revealed is in it.
+if (document.querySelector("[data-waiting]")) {
+  setInterval(() => {
+    if (document.activeElement === document.body) window.location.replace(window.location.href);
+  }, 2000);
+}
 // In a frame of pictures: keys that are not for the frame itself go to the page around it.
 if (window.parent !== window) {
   document.addEventListener("keydown", (event) => {

@@ -278,3 +278,22 @@ def test_other_tools_open_the_vectors(tmp_path: Path, vectors: Vectors) -> None:
     index = faiss.read_index(str(stored(tmp_path, vectors) / layout.VECTORS_FILE))
     assert (index.ntotal, index.d, index.metric_type) == (6000, 96, faiss.METRIC_INNER_PRODUCT)
     assert np.array_equal(index.reconstruct(17), vectors[17].astype(np.float32))
+
+
+def test_every_vector_is_compared_where_the_query_is_unlike_all(
+    listed: tuple[Path, ListFacts], vectors: Vectors
+) -> None:
+    """Words lie far from all pictures: the lists, tuned to find copies, miss what is nearest."""
+    directory, facts = listed
+    narrow = VectorIndex.open(directory, replace(facts, probes=1, depth=64))
+    query = np.random.default_rng(5).standard_normal((1, 96)).astype(np.float32)
+    query /= np.linalg.norm(query)
+    places, cosines = brute(vectors, query, 300)
+    found = narrow.search(query, depth=300, every=True)
+    assert np.allclose(found.cosines, cosines, atol=1e-5)
+    assert len(np.intersect1d(found.places, places)) >= 299  # equal cosines may change places
+    by_lists = narrow.search(query, depth=300)
+    assert len(np.intersect1d(by_lists.places, places)) < 299
+    removed = places[0, :50]
+    without = narrow.search(query, depth=100, removed=removed, every=True)
+    assert not np.isin(without.places, removed).any()

@@ -21,6 +21,8 @@ from tests.hostile import (
 from tests.removal import factories
 from tests.removal.web.conftest import form
 
+pytestmark = pytest.mark.once
+
 
 def outcomes(case: dict[str, Any]) -> set[int]:
     """What may be answered. Whether there is enough in a picture to match is seen later."""

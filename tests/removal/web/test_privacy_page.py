@@ -73,6 +73,22 @@ def test_page_admits_that_one_process_holds_all_keys(settings: Any) -> None:
     assert "runs on one machine" not in told(settings, role="public")
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("", "A maintainer can then have it fetched once from that address"),
+        ("/de", "Das Team kann es dann einmal von dieser Adresse abrufen lassen"),
+        ("/fr", "équipe peut alors la faire récupérer une fois à cette adresse"),
+        ("/es", "El equipo puede entonces pedir que se descargue una vez de esa dirección"),
+        ("/pt-br", "A equipe pode então mandar buscá-la uma vez nesse endereço"),
+        ("/ar", "يمكن للفريق أن يطلب جلبها مرة واحدة من ذلك العنوان"),
+    ],
+)
+def test_page_says_where_pictures_are_fetched(settings: Any, language: str, sentence: str) -> None:
+    assert sentence not in told(settings, language)
+    assert sentence in told(settings, language, fetch=True)
+
+
 def test_page_names_nobody_that_nobody_has_set(settings: Any) -> None:
     text = told(settings)
     assert "has not entered a name" in text

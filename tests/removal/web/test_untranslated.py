@@ -114,6 +114,7 @@ def other_letters(tmp_path: Path, settings: Any) -> None:
 
 
 @pytest.mark.usefixtures("other_letters")
+@pytest.mark.once
 def test_no_english_is_left_on_any_page(monkeypatch: pytest.MonkeyPatch) -> None:
     pages = dict(Gallery(monkeypatch).pages(CODE))
     left = [
