@@ -38,7 +38,7 @@ from removal.models import AuditEntry, Proposal, ProposalState
 from removal.selectors.desk import RequestGone
 from tests.releases.conftest import DAY, listed, rows
 from tests.removal import factories
-from tests.removal.conftest import real_database  # noqa: F401  # a fixture
+from tests.removal.conftest import real_database, tables_file  # noqa: F401  # fixtures
 
 REFUSALS = (ProposalRefused, RequestGone, UnlistingRefused)
 UNDO = 10
