@@ -24,6 +24,7 @@ from releases.unlisting import pairs_withdrawn
 from removal.custody.secrets import SecretUnavailable
 from removal.life.closing import proofs_keep
 from removal.selectors import OpenedRequest, approved_rows
+from removal.selectors.duplicates import copies_unreleased
 from removal.selectors.proofs import proofs_due, proofs_kept, rows_provable
 from removal.signals import case_ending
 from unlist.keys import Kind
@@ -57,7 +58,7 @@ def proofs_of(*, opened: OpenedRequest) -> list[Proof]:
     if kept is not None:
         return _unpacked(kept)
     request = opened.request
-    waiting = request.closed_on is None or request.unreleased
+    waiting = request.closed_on is None or copies_unreleased(request).exists()
     return proofs_make(approved_rows(opened=opened), numbers, waiting=waiting)
 
 

@@ -142,6 +142,11 @@ class FoundRow:
     placements: dict[int, Placement] = field(default_factory=dict)
     duplicate_of: str | None = None
 
+    @property
+    def nameable(self) -> bool:
+        """Whether a list can name it: by its URL or by a digest that the dataset records."""
+        return bool(self.url or self.sha256 or self.md5)
+
     def to_bytes(self) -> bytes:
         """Serialize for sealing."""
         return json_bytes(asdict(self))

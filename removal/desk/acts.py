@@ -17,9 +17,10 @@ from removal.desk.access import allowed
 from removal.life import claims
 from removal.life.abuse import flags_see
 from removal.life.claims import ClaimedByOther
-from removal.life.deciding import AlreadyDecided, DecisionInvalid
+from removal.life.deciding import AlreadyDecided
 from removal.life.effects import ProposalRefused
 from removal.life.escalation import EscalationRefused
+from removal.life.listable import DecisionInvalid
 from removal.life.proposals import proposal_confirm, proposal_refuse
 from removal.life.review import request_extend
 from removal.models import Proposal

@@ -68,10 +68,12 @@ OWN_ACTS: Final = {
     "account_changed": "An account of the staff was changed",
     "unlisted": "Entries were taken off the list",
     "sweep_started": "A sweep was started",
+    "sweep_opened": "A sweep was opened",
     "sweep_searched": "A sweep found its rows",
     "sweep_listed": "Rows of a sweep were listed",
     "sweep_dismissed": "A sweep was dismissed",
     "sweep_days_over": "A sweep ended as its days were over",
+    "errand_given_up": "Work that no worker could do was given up",
     "audit_exported": "The audit log was exported",
     "audit_verified": "The audit log was verified",
 }

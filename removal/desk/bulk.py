@@ -22,8 +22,9 @@ from django.views.decorators.http import require_http_methods
 from removal.desk import words
 from removal.desk.access import allowed
 from removal.desk.claiming import QUEUE
-from removal.life.deciding import STATEMENT_MAX, TIERS, AlreadyDecided, DecisionInvalid
+from removal.life.deciding import STATEMENT_MAX, TIERS, AlreadyDecided
 from removal.life.effects import ProposalRefused
+from removal.life.listable import DecisionInvalid
 from removal.life.proposals import decision_propose
 from removal.life.two_persons import SENSITIVE
 from removal.models import Candidate, RemovalRequest

@@ -7,6 +7,7 @@ from typing import Any, Final
 from django.contrib.auth.models import User
 
 from removal import permissions
+from removal.desk import words
 from removal.desk.forms import DecisionForm, TalkForm
 from removal.desk.grouping import RowGroup, rows_grouped
 from removal.desk.tiles import tile_shown
@@ -18,7 +19,7 @@ from removal.templatetags.unlist_text import day
 
 _DECIDED: Final = STEPS["duplicates_approved"].sources
 _FAULTS: Final[Mapping[str, str]] = {
-    "too_old": "no worker came to it for two weeks",
+    "too_old": "not every part of the index answered within two weeks",
     "replaced": "another search took its place",
     "key_gone": "its key was destroyed",
 }
@@ -94,7 +95,7 @@ def _summary(offered: Sequence[CandidateView], state: State) -> str:
     if not offered:
         return ""
     datasets = len({row.dataset for row in offered})
-    found = f"{_rows(len(offered))} in {_datasets(datasets)}"
+    found = f"{words.counted(len(offered), 'row')} in {words.counted(datasets, 'dataset')}"
     if state in _DECIDED:
         return f"{found}: copies of rows that were approved, found after the decision."
     return f"{found} wait until the appeal is decided: copies of rows that were approved before."
@@ -106,7 +107,9 @@ def _search_words(search: CopiesSearch | None, state: State) -> str:
         return ""
     if search.underway:
         so_far = (
-            f": {search.groups_done} of {_groups(search.groups)} so far" if search.groups else ""
+            f": {search.groups_done} of {words.counted(search.groups, 'group')} so far"
+            if search.groups
+            else ""
         )
         return f"Copies of the approved rows are being looked for in all datasets{so_far}."
     when = day(search.ended_on) if search.ended_on else "an unknown day"
@@ -114,15 +117,3 @@ def _search_words(search: CopiesSearch | None, state: State) -> str:
         why = _FAULTS.get(search.fault, f"the worker says “{search.fault}”")
         return f"Copies of the approved rows could not be looked for ({when}): {why}."
     return f"Copies of the approved rows were looked for in all datasets until {when}."
-
-
-def _rows(number: int) -> str:
-    return "1 row" if number == 1 else f"{number} rows"
-
-
-def _datasets(number: int) -> str:
-    return "1 dataset" if number == 1 else f"{number} datasets"
-
-
-def _groups(number: int) -> str:
-    return "1 group" if number == 1 else f"{number} groups"

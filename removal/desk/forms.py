@@ -1,15 +1,19 @@
 """What a maintainer sends: a decision, a message, questions about rows."""
 
+import re
 import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from django.http import QueryDict
 
 from removal.desk.grouping import RowGroup
-from removal.life.deciding import DecisionInvalid
+from removal.life.listable import DecisionInvalid
 from removal.life.messages import ConversationInvalid
 from removal.reasons import ready_statement
+
+_SEQ: Final = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class DecisionForm:
             statement=data.get("statement", "").replace("\r\n", "\n"),
             ready=data.get("ready") == "yes",
             tier=data.get("tier", ""),
-            seen=int(seen) if (seen := data.get("seen", "")).isdecimal() else None,
+            seen=int(seen) if _SEQ.fullmatch(seen := data.get("seen", "")) else None,
             groups=tuple(groups),
         )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 
+from removal.desk import words
 from removal.models import Proposal, ProposalKind, ProposalState, State
 from removal.reasons import DENIAL_REASONS
 from removal.selectors import CandidateView, ReviewCase
@@ -91,8 +92,10 @@ def _what(view: ProposalView) -> str:
     payload = view.payload
     if payload is None:
         return "A decision."
-    rows = len(payload.approve)
-    counted = "1 row" if rows == 1 else f"{rows} rows"
+    counted = words.counted(len(payload.approve), "row")
+    if view.kind == ProposalKind.DUPLICATES and not payload.approve:
+        left = words.counted(len(payload.leave), "row")
+        return f"Set copies of approved rows aside: {left} not listed."
     if view.kind == ProposalKind.DUPLICATES:
         return f"Approve copies of approved rows: remove {counted}, listed as {payload.tier}."
     if payload.outcome == State.DENIED:

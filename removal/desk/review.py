@@ -31,8 +31,9 @@ from removal.life import claims
 from removal.life.abuse import organization_flag
 from removal.life.caps import desk_settings, is_sensitive, sensitive_seen
 from removal.life.claims import ClaimedByOther
-from removal.life.deciding import STATEMENT_MAX, TIERS, AlreadyDecided, DecisionInvalid
+from removal.life.deciding import STATEMENT_MAX, TIERS, AlreadyDecided
 from removal.life.effects import ProposalRefused, proposal_settle
+from removal.life.listable import DecisionInvalid
 from removal.life.messages import MESSAGE_MAX, conversation_open
 from removal.life.proposals import decision_propose, proposal_undo
 from removal.life.questions import ANSWER_DAYS, QUESTIONS_MAX

@@ -13,14 +13,21 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
+from removal.desk import words
 from removal.desk.access import case_shown, reviewer_of
 from removal.desk.acts import REVIEW
 from removal.desk.copies import copies_grouped
 from removal.desk.forms import DecisionForm
 from removal.desk.review import page
-from removal.life.deciding import AlreadyDecided, DecisionInvalid
+from removal.life.deciding import AlreadyDecided
 from removal.life.effects import ProposalRefused, proposal_settle
-from removal.life.spreading import duplicates_dismiss, duplicates_propose, duplicates_restore
+from removal.life.listable import DecisionInvalid
+from removal.life.spreading import (
+    SecondPersonNeeded,
+    duplicates_dismiss,
+    duplicates_propose,
+    duplicates_restore,
+)
 from removal.models import ProposalState
 from removal.selectors import RequestGone, ReviewCase
 from removal.tasks import proposals_hint
@@ -54,33 +61,46 @@ def _done(request: HttpRequest, case: ReviewCase, form: DecisionForm) -> str:
     reviewer, request_id = reviewer_of(request), case.request.pk
     shown = _shown(request, case)
     if form.decision == "aside":
-        number = duplicates_dismiss(request_id=request_id, reviewer=reviewer, rows=shown)
-        return f"Set aside: {_rows(number)}. Nothing of them is listed; you can have them back."
+        return _set_aside(reviewer, case, form, shown)
     if form.decision == "again":
         number = duplicates_restore(request_id=request_id, reviewer=reviewer)
-        return f"Offered again: {_rows(number)}."
-    return _proposed(reviewer, case, form, shown)
+        return f"Offered again: {words.counted(number, 'row')}."
+    return _proposed(reviewer, case, set(form.approved()) & shown, shown, seen=form.seen)
 
 
-def _proposed(reviewer: User, case: ReviewCase, form: DecisionForm, shown: set[uuid.UUID]) -> str:
+def _set_aside(reviewer: User, case: ReviewCase, form: DecisionForm, shown: set[uuid.UUID]) -> str:
+    """Set all that the page showed aside, at once or as a proposal where that takes two persons."""
+    try:
+        number = duplicates_dismiss(request_id=case.request.pk, reviewer=reviewer, rows=shown)
+    except SecondPersonNeeded:
+        _proposed(reviewer, case, set(), shown, seen=form.seen)
+        return "Proposed: a second person has to agree before these copies are set aside."
+    counted = words.counted(number, "row")
+    return f"Set aside: {counted}. Nothing of them is listed; you can have them back."
+
+
+def _proposed(
+    reviewer: User,
+    case: ReviewCase,
+    chosen: set[uuid.UUID],
+    shown: set[uuid.UUID],
+    *,
+    seen: int | None,
+) -> str:
     """Propose what is chosen of what the page showed; the rest of it is set aside with that."""
-    chosen = set(form.approved()) & shown
     proposal = duplicates_propose(
         request_id=case.request.pk,
         reviewer=reviewer,
         approve=chosen,
         leave=shown - chosen,
-        seen=form.seen,
+        seen=seen,
     )
     proposals_hint()
-    return f"Approved: {_rows(len(chosen))}." if proposal.state == ProposalState.TAKEN else ""
+    taken = proposal.state == ProposalState.TAKEN
+    return f"Approved: {words.counted(len(chosen), 'row')}." if taken else ""
 
 
 def _shown(request: HttpRequest, case: ReviewCase) -> set[uuid.UUID]:
     """Return the copies that the page showed; what was found since is neither chosen nor left."""
     sent = set(request.POST.getlist("offered"))
     return {row.id for row in case.offered if str(row.id) in sent}
-
-
-def _rows(number: int) -> str:
-    return "1 row" if number == 1 else f"{number} rows"

@@ -4,6 +4,7 @@ The rows stand on pages, the most alike first; what is chosen is kept when the p
 a choice can span pages and persons. To list them is a proposal, which always needs a second person.
 """
 
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,12 +27,12 @@ from removal.desk.sweeps import SWEEP, SWEEPS
 from removal.life.deciding import TIERS
 from removal.life.effects import ProposalRefused, proposal_take
 from removal.life.errands import ERRAND_OPEN
+from removal.life.looks import sweep_open_note
 from removal.life.proposals import proposal_confirm, proposal_refuse, proposal_undo
 from removal.life.sweep_choice import (
     SWEEP_REASONS,
     WORDS_MAX,
     SweepBusy,
-    nameable,
     rows_choose,
     rows_choose_first,
     sweep_dismiss,
@@ -47,6 +48,7 @@ from removal.tasks import proposals_hint
 _REFUSALS: Final = (ProposalRefused, SweepBusy, SweepInvalid)
 OTHERS: Final = "others"
 """The value of `which` that chooses all rows shown but the ticked ones."""
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 EVERY: Final = "all"
 """The value of `show` that shows the rows that are not chosen, too, while a proposal is open."""
 
@@ -74,6 +76,7 @@ def sweep(request: HttpRequest, *, errand_id: uuid.UUID, site: AdminSite) -> Htt
     _settled(errand_id)
     try:
         if request.method != "POST":
+            sweep_open_note(errand_id=errand_id, reviewer=reviewer)
             return _page(request, site, errand_id, ChoiceForm())
         return _chosen(request, site, errand_id, reviewer)
     except RequestGone as gone:
@@ -201,7 +204,7 @@ def _ticked(data: QueryDict) -> tuple[set[uuid.UUID], set[uuid.UUID]]:
 
 def _first(data: QueryDict) -> int:
     text = data.get("first", "").strip()
-    if not (text.isascii() and text.isdecimal()):
+    if not _NUMBER.fullmatch(text):
         raise SweepInvalid("Say down to which row, by its number; 0 for none.")
     return int(text)
 
@@ -211,7 +214,7 @@ def _number(request: HttpRequest) -> int:
 
 
 def _whole(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() else 0
+    return int(text) if _NUMBER.fullmatch(text) else 0
 
 
 # --- what is shown ---------------------------------------------------------------------------
@@ -240,7 +243,7 @@ def _page(
         "account": view.account,
         "asked": asked_words(view.account.asked) if view.account else "",
         "searched": _searched(view),
-        "tiles": [(row, nameable(row.row)) for row in view.rows],
+        "tiles": [(row, row.row.nameable) for row in view.rows],
         "turns": [n for n in (view.page - 1, view.page + 1) if 1 <= n <= view.pages],
         **_standing(view, reader),
         "tiers": [

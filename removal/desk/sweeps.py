@@ -1,5 +1,6 @@
 """The list of sweeps, and the form that starts one; what it starts from is `life.sweeping`'s."""
 
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ class SweepForm:
         start = next((one for one in _STARTS if one == self.start), None)
         if start is None:
             raise SweepInvalid("Choose what the sweep starts from.")
-        if not (self.most.isascii() and self.most.isdecimal()):
+        if not re.fullmatch(r"[0-9]{1,9}", self.most):
             raise SweepInvalid(f"Ask for 1 to {ROWS_MOST} rows.")
         try:
             least = float(self.least.replace(",", ".") or "0")

@@ -168,3 +168,8 @@ def tier_proposed(category: str, choosable: Collection[str]) -> str:
 def flag_words(flag: Flag) -> str:
     """Say what a sign of abuse is, with its numbers."""
     return abuse.flag_words(flag.code, flag.detail)
+
+
+def counted(number: int, thing: str) -> str:
+    """Say how many: `1 row`, `3 rows`."""
+    return f"1 {thing}" if number == 1 else f"{number} {thing}s"

@@ -19,6 +19,7 @@ from removal.custody.sealing import seal
 from removal.lifecycle import LISTED_MEANWHILE, TransitionRefused, step_taken
 from removal.models import Purpose, RemovalRequest, State, today
 from removal.selectors.desk import request_found
+from removal.selectors.duplicates import copies_unreleased
 from removal.selectors.proofs import proofs_waiting
 from removal.signals import case_ending
 
@@ -44,7 +45,7 @@ def request_release(*, request_id: uuid.UUID, release: int, up_to_seq: int | Non
         return
     # What a release before this one proved is proven anew, together with what is new.
     numbers = [*request.released_in, release]
-    told: dict[str, Any] = {"released_in": numbers, "unreleased": False, "proof_sealed": b""}
+    told: dict[str, Any] = {"released_in": numbers, "proof_sealed": b""}
     before: dict[str, Any] = {"released_in": request.released_in}
     if up_to_seq is not None:
         before["state_seq__lte"] = up_to_seq
@@ -60,7 +61,7 @@ def request_release(*, request_id: uuid.UUID, release: int, up_to_seq: int | Non
         where=before,
         changes={**told, "closed_on": today()},
     ):
-        pass
+        copies_unreleased(request).update(unreleased=False)
 
 
 def _release_noted(
@@ -70,6 +71,7 @@ def _release_noted(
         listed = RemovalRequest.objects.filter(pk=request.pk, state__in=LISTED_MEANWHILE, **where)
         if not listed.exclude(tier="").update(**changes):
             raise TransitionRefused("released")
+        copies_unreleased(request).update(unreleased=False)
         audit.audit_append(
             act="release_noted",
             actor=audit.RELEASE,

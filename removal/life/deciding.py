@@ -20,10 +20,12 @@ from removal.custody.content import FoundRow, row_opened
 from removal.custody.sealing import PrivateKey, seal
 from removal.life import retention
 from removal.life.duplicates import duplicates_ask, duplicates_sought
+from removal.life.listable import DecisionInvalid, rows_listable
 from removal.lifecycle import TransitionRefused, step_taken, unless_due
 from removal.models import Candidate, Kind, Purpose, RemovalRequest, State, Verdict, today
 from removal.reasons import DENIAL_REASONS
 from removal.selectors.desk import case_key_held, request_found
+from removal.selectors.duplicates import copies_unreleased
 from removal.selectors.firsts import first_told
 from removal.selectors.subject import ApprovedRow, row_approved
 from removal.signals import rows_approved
@@ -55,10 +57,6 @@ class RequestChanged(AlreadyDecided):
             "This request has changed since you opened it, so that nothing was decided. Read what "
             "is new and decide again."
         )
-
-
-class DecisionInvalid(ValueError):
-    """The decision or extension lacks something or contradicts itself; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +175,7 @@ def _decided(decision: Decision, actor: str, confirmed_by: User | None) -> str:
             _verdicts_set(request.pk, decision)
             if decision.approved:
                 duplicates_ask(request, decision.sources)
-        carried = decision.listed and numbers and not request.unreleased
+        carried = decision.listed and numbers and not copies_unreleased(request).exists()
         if decision.approved or not carried:
             return decision.outcome.value
         with step_taken(
@@ -233,9 +231,7 @@ def _decision(
     _reason_check(outcome, reason)
     if new and tier not in TIERS:
         raise DecisionInvalid(f"Choose how the rows are listed: {', '.join(TIERS)}.")
-    approved = tuple((candidates[pk], row_opened(candidates[pk], case)) for pk in new)
-    for _, row in approved:
-        nameable_check(row)
+    approved = rows_listable([candidates[pk] for pk in new], case)
     kept = tier if new else request.tier
     again = listed if duplicates_sought(request) else ()
     sources = (*approved, *((candidates[pk], row_opened(candidates[pk], case)) for pk in again))
@@ -257,19 +253,6 @@ def _reason_check(outcome: State, reason: str) -> None:
     if outcome != State.APPROVED and reason not in DENIAL_REASONS:
         raise DecisionInvalid(
             f"Rows that stay need a reason: choose one of {', '.join(DENIAL_REASONS)}."
-        )
-
-
-def nameable_check(row: FoundRow) -> None:
-    """Refuse a row that no list could name.
-
-    Raises:
-        DecisionInvalid: it has neither a URL nor a digest.
-    """
-    if not (row.url or row.sha256 or row.md5):
-        raise DecisionInvalid(
-            "A chosen row has neither a URL nor a recorded digest, so no list can name it: "
-            "leave it out, and have it removed from the dataset by hand."
         )
 
 

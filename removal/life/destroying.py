@@ -127,7 +127,6 @@ _EMPTIED: Final = {
     "tier": "",
     "encoders": [],
     "link_count": 0,
-    "unreleased": False,
     "attempts": 0,
     "content_sealed": b"",
     "extension_sealed": b"",
@@ -152,6 +151,7 @@ def request_purge(request_id: uuid.UUID, *, act: str, actor: str) -> bool:
     sessions = SubjectSession.objects.filter(request_id=request_id)
     shred.keys_destroy([*_shreds(every), *_shreds(sessions), request.audit_shred])
     with transaction.atomic():
+        free.select_for_update().first()  # before what is its own: no two lock crosswise
         _wraps_forget(every)
         sessions_forget(sessions)
         deleted, _ = RemovalRequest.objects.filter(pk=request_id).delete()

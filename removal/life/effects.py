@@ -21,17 +21,13 @@ from django.utils import timezone
 
 from removal import audit
 from removal.custody.secrets import SecretUnavailable
-from removal.life.deciding import (
-    AlreadyDecided,
-    DecisionInvalid,
-    RequestChanged,
-    decision_check,
-    decision_take,
-)
+from removal.life.deciding import AlreadyDecided, RequestChanged, decision_check, decision_take
+from removal.life.listable import DecisionInvalid
 from removal.life.two_persons import second_needed
 from removal.models import (
     PROPOSAL_OPEN,
     Claim,
+    Errand,
     Proposal,
     ProposalKind,
     ProposalState,
@@ -205,12 +201,16 @@ def right_check(person: User, right: str, sentence: str) -> None:
 
 
 def about_locked(proposal: Proposal) -> RemovalRequest | None:
-    """Lock the row of the request that a proposal is about; None where it is about none.
+    """Lock the row of what a proposal is about; return it where that is a request.
 
     Raises:
         RequestGone: the request is gone.
     """
-    return None if proposal.request_id is None else request_locked(proposal.request_id)
+    if proposal.request_id is not None:
+        return request_locked(proposal.request_id)
+    if proposal.errand_id is not None:  # before the proposal, as `sweep_ends` does
+        Errand.objects.select_for_update().filter(pk=proposal.errand_id).first()
+    return None
 
 
 def request_locked(request_id: uuid.UUID | None) -> RemovalRequest:

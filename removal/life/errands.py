@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from removal import audit
 from removal.custody import content, shred
 from removal.custody.keys import errand_keys_make
 from removal.custody.sealing import Place, seal_to
@@ -79,6 +80,7 @@ def errand_ask(
 def errand_end(errand_id: uuid.UUID, state: ErrandState, *, fault: str = "") -> bool:
     """End an open errand: the worker's key goes first; tell whether this call ended it."""
     with transaction.atomic():
+        request_of_errand_locked(errand_id)
         open_one = Errand.objects.filter(pk=errand_id, state__in=ERRAND_OPEN)
         ended = open_one.update(
             state=state,
@@ -95,6 +97,15 @@ def errand_end(errand_id: uuid.UUID, state: ErrandState, *, fault: str = "") -> 
     return True
 
 
+def request_of_errand_locked(errand_id: uuid.UUID) -> None:
+    """Lock the row of an errand's request, which always comes first, so that no two lock crosswise.
+
+    A sweep is about no request: nothing is locked.
+    """
+    owner = Errand.objects.filter(pk=errand_id).values("request")
+    RemovalRequest.objects.select_for_update().filter(pk__in=owner).first()
+
+
 def keys_forget(errands: Collection[uuid.UUID], *recipients: Recipient) -> None:
     """Destroy the wraps of errands for some recipients: the shred keys, then the rows."""
     wraps = Wrap.objects.filter(key__errand__in=errands, recipient__in=recipients)
@@ -107,5 +118,14 @@ def errands_give_up() -> int:
     """End the errands that no worker could do for so long; return how many there were."""
     before = timezone.now() - dt.timedelta(days=DAYS_MOST)
     late = Errand.objects.filter(state__in=ERRAND_OPEN, asked_at__lt=before)
-    names = list(late.values_list("pk", flat=True))
-    return sum(errand_end(name, ErrandState.FAILED, fault=TOO_OLD) for name in names)
+    return sum(_given_up(errand) for errand in list(late.select_related("request")))
+
+
+def _given_up(errand: Errand) -> bool:
+    with transaction.atomic():
+        if not errand_end(errand.pk, ErrandState.FAILED, fault=TOO_OLD):
+            return False
+        tag = audit.subject_tag(errand.request) if errand.request else b""
+        detail = {"kind": errand.kind}
+        audit.audit_append(act="errand_given_up", actor=audit.RETENTION, tag=tag, detail=detail)
+    return True

@@ -35,6 +35,7 @@ from removal.models import (
     Verdict,
 )
 from removal.selectors.desk import RequestGone
+from removal.selectors.escalated import tags_escalated
 from removal.selectors.fetched import FetchedPicture, fetch_last
 
 FETCHES_MOST: Final = 50
@@ -109,6 +110,8 @@ def fetch_wanted(candidate: Candidate) -> bool:
     """Tell whether there is still something to decide about a row, by who may see it."""
     request = candidate.request
     if request.escalated_on or request.held_on or request.case_deleted_on:
+        return False
+    if tags_escalated([bytes(candidate.row_tag)]):
         return False
     offered = candidate.offered and candidate.verdict == Verdict.PENDING
     return request.state in _REVIEWED or offered

@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from removal import audit
 from removal.custody import content
 from removal.custody.sealing import seal
-from removal.life.deciding import DecisionInvalid
 from removal.life.destroying import photos_destroy
+from removal.life.listable import DecisionInvalid
 from removal.lifecycle import OPEN, TransitionRefused, months_added, outcome_kept, step_taken
 from removal.models import Photo, Purpose, RemovalRequest, SearchUnit, State, today
 from removal.selectors.desk import request_found

@@ -13,6 +13,7 @@ is also how the person is told that it was one (`selectors.decided`).
 
 import logging
 import uuid
+from collections.abc import Sequence
 from typing import Final
 
 from django.conf import settings
@@ -21,17 +22,13 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from removal import audit
 from removal.custody import content
-from removal.custody.content import Content, row_opened
+from removal.custody.content import Content, FoundRow, row_opened
 from removal.custody.sealing import Place, PrivateKey
 from removal.custody.secrets import SecretUnavailable
-from removal.life.deciding import (
-    AlreadyDecided,
-    Decision,
-    DecisionInvalid,
-    decision_check,
-    decision_take,
-)
+from removal.life.abuse import organization_flag
+from removal.life.deciding import AlreadyDecided, Decision, decision_check, decision_take
 from removal.life.effects import request_locked
+from removal.life.listable import DecisionInvalid
 from removal.life.two_persons import SENSITIVE, second_reasons
 from removal.models import (
     AuditEntry,
@@ -49,6 +46,7 @@ from removal.models import (
 )
 from removal.selectors.desk import RequestGone, case_key_held
 from removal.selectors.queue import unclaimed
+from removal.selectors.subject import domain
 
 TIER: Final = "exact"
 UNREADABLE: Final = "unreadable"
@@ -176,7 +174,8 @@ def _decision(request: RemovalRequest) -> Decision | None:
         return None
     if _touched(request) or _unread(request) or _note(request, case):
         return None
-    if not _same_file(request, case):
+    rows = [row_opened(candidate, case) for candidate in request.candidates.all()]
+    if not _same_file(rows) or _organization(request, rows):
         return None
     try:
         decision = decision_check(
@@ -211,9 +210,14 @@ def _note(request: RemovalRequest, case: PrivateKey) -> str:
     return Content.from_bytes(case.open(request.content_sealed, place)).note.strip()
 
 
-def _same_file(request: RemovalRequest, case: PrivateKey) -> bool:
+def _organization(request: RemovalRequest, rows: Sequence[FoundRow]) -> bool:
+    """Tell whether the rows lie under one domain: a sign that is seen in opened rows alone."""
+    domains = [name for row in rows if (name := domain(row.url))]
+    return organization_flag(request=request, domains=domains)
+
+
+def _same_file(rows: Sequence[FoundRow]) -> bool:
     """Tell whether every row holds the very file that was sent, by the digest of its bytes."""
-    rows = [row_opened(candidate, case) for candidate in request.candidates.all()]
     return all(row.photos and row.evidence.get("digest") is True for row in rows)
 
 

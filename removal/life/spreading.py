@@ -18,8 +18,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from removal import audit
-from removal.custody.content import FoundRow, row_opened
-from removal.life.deciding import TIERS, DecisionInvalid, RequestChanged, nameable_check
+from removal.custody.content import FoundRow
+from removal.life.deciding import TIERS, RequestChanged
 from removal.life.destroying import PURGING
 from removal.life.effects import (
     EffectStale,
@@ -29,8 +29,9 @@ from removal.life.effects import (
     right_check,
     two_check,
 )
+from removal.life.listable import DecisionInvalid, rows_listable
 from removal.life.proposals import free_check, proposal_at_once, proposal_put
-from removal.life.two_persons import second_needed_for_rows
+from removal.life.two_persons import refusal_reasons, second_needed_for_rows
 from removal.lifecycle import STEPS, TransitionRefused, step_taken
 from removal.models import (
     Candidate,
@@ -49,7 +50,12 @@ from removal.selectors.proposals import Payload, payload_read
 from removal.selectors.subject import row_approved
 from removal.signals import rows_approved
 
+_NONE_LEFT = "None of these copies is offered any more: load the page again."
 _RIGHT = "Approving or setting aside copies needs the role of a reviewer."
+
+
+class SecondPersonNeeded(Exception):
+    """To set these copies aside takes two persons; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Spread:
 
     request: RemovalRequest
     approved: tuple[tuple[Candidate, FoundRow], ...]
-    left: tuple[uuid.UUID, ...]
+    left: tuple[Candidate, ...]
     listed: int
 
 
@@ -77,12 +83,12 @@ def duplicates_propose(
     leave: Collection[uuid.UUID] = (),
     seen: int | None = None,
 ) -> Proposal:
-    """Propose that offered copies are approved, in the tier of the decision.
+    """Propose that offered copies are approved, in the tier of the decision, or are set aside.
 
     Args:
         request_id: the decided request.
         reviewer: who proposes.
-        approve: offered candidates.
+        approve: offered candidates; none where all are to be set aside.
         leave: those that were looked at and are to be set aside.
         seen: `state_seq` of the request as the reviewer saw it, where that is known.
 
@@ -103,7 +109,7 @@ def duplicates_propose(
         tier=spread.request.tier,
         outcome=spread.request.outcome,
         reasons=tuple(reasons),
-        leave=spread.left,
+        leave=tuple(one.pk for one in spread.left),
     )
     with transaction.atomic():
         request = request_locked(request_id)
@@ -141,35 +147,40 @@ def duplicates_check(
         raise RequestChanged
     _standing_check(request)
     chosen = set(approve)
-    if not chosen:
+    if not chosen and not leave:
         raise DecisionInvalid("No copy is chosen. Tick those to remove, or set them all aside.")
-    if request.tier not in TIERS:
+    if chosen and request.tier not in TIERS:
         raise DecisionInvalid("This request was decided without a tier: copies need one.")
     case = case_key_held(request)
     found = list(copies_offered(request).filter(pk__in=chosen).order_by("pk"))
     if len(found) != len(chosen):
         raise DecisionInvalid("A chosen copy is not offered any more: load the page again.")
-    approved = tuple((candidate, row_opened(candidate, case)) for candidate in found)
-    for _, row in approved:
-        nameable_check(row)
+    approved = rows_listable(found, case)
+    left = tuple(copies_offered(request).filter(pk__in=set(leave) - chosen))
+    if not chosen and not left:
+        raise DecisionInvalid(_NONE_LEFT)
     listed = request.candidates.filter(verdict=Verdict.APPROVED, offered=False).count()
-    return Spread(request, approved, tuple(set(leave) - chosen), listed)
+    return Spread(request, approved, left, listed)
 
 
 def duplicates_dismiss(
     *, request_id: uuid.UUID, reviewer: User, rows: Collection[uuid.UUID]
 ) -> int:
-    """Set offered copies aside: they are approved by nobody; return how many there were.
+    """Set offered copies aside at once; return how many there were.
 
     Raises:
+        SecondPersonNeeded: it takes a proposal, which two persons agree on (`duplicates_propose`).
         DecisionInvalid: none of them is offered (any more), or the request stands otherwise.
         ProposalStands: a proposal about the request is open.
         ProposalRefused, RequestGone: one may not, or there is no such request.
     """
     with _settled(request_id, reviewer) as request:
-        number = copies_offered(request).filter(pk__in=rows).update(verdict=Verdict.DENIED)
+        left = copies_offered(request).filter(pk__in=rows)
+        if refusal_reasons(request, left):
+            raise SecondPersonNeeded
+        number = left.update(verdict=Verdict.DENIED)
         if not number:
-            raise DecisionInvalid("None of these copies is offered any more: load the page again.")
+            raise DecisionInvalid(_NONE_LEFT)
         _noted("duplicates_set_aside", request, reviewer, number)
     return number
 
@@ -190,7 +201,11 @@ def duplicates_restore(*, request_id: uuid.UUID, reviewer: User) -> int:
 
 
 def _second_needed(spread: Spread, reviewer: User) -> list[str]:
-    return second_needed_for_rows(spread.listed + len(spread.approved), reviewer=reviewer)
+    rows = spread.listed + len(spread.approved) if spread.approved else 0
+    return [
+        *refusal_reasons(spread.request, spread.left),
+        *second_needed_for_rows(rows, reviewer=reviewer),
+    ]
 
 
 def _standing_check(request: RemovalRequest) -> None:
@@ -250,9 +265,13 @@ def _take_effect(proposal: Proposal) -> None:
     if _second_needed(spread, proposal.proposed_by):
         two_check(proposal)
     try:
-        _approve(spread, proposal)
+        if spread.approved:
+            _approve(spread, proposal)
     except TransitionRefused:
         raise EffectStale from None
+    if spread.left:
+        _set_aside(spread)
+        _noted("duplicates_set_aside", spread.request, proposal.proposed_by, len(spread.left))
 
 
 def _approve(spread: Spread, proposal: Proposal) -> None:
@@ -269,18 +288,22 @@ def _approve(spread: Spread, proposal: Proposal) -> None:
             "escalated_on__isnull": True,
             "case_deleted_on__isnull": True,
         },
-        changes={"closed_on": None, "unreleased": True},
+        changes={"closed_on": None},
     ):
         rows = [candidate.pk for candidate, _ in spread.approved]
         offered = copies_offered(request)
-        offered.filter(pk__in=rows).update(verdict=Verdict.APPROVED, offered=False)
-        offered.filter(pk__in=spread.left).update(verdict=Verdict.DENIED)
+        offered.filter(pk__in=rows).update(verdict=Verdict.APPROVED, offered=False, unreleased=True)
         rows_approved.send(
             sender=RemovalRequest,
             rows=[row_approved(row) for _, row in spread.approved],
             tier=request.tier,
             on=today(),
         )
+
+
+def _set_aside(spread: Spread) -> None:
+    left = copies_offered(spread.request).filter(pk__in=[one.pk for one in spread.left])
+    left.update(verdict=Verdict.DENIED)
 
 
 def _detail(spread: Spread, proposal: Proposal) -> dict[str, object]:

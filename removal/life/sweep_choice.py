@@ -13,14 +13,13 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from removal import audit
-from removal.custody.content import FoundRow
 from removal.life.deciding import TIERS
 from removal.life.effects import right_check
 from removal.life.errands import ERRAND_OPEN
 from removal.life.proposals import proposal_at_once, proposal_put
 from removal.life.sweep_ends import DISMISSED, sweep_end
 from removal.life.sweeping import SweepInvalid, account_write, plain
-from removal.models import PROPOSAL_OPEN, Errand, Proposal, ProposalKind
+from removal.models import PROPOSAL_OPEN, Errand, Proposal, ProposalKind, SweepRow
 from removal.permissions import REVIEW
 from removal.selectors.desk import RequestGone
 from removal.selectors.sweeps import account_read, rows_opened, sweep_found, sweep_key
@@ -102,7 +101,7 @@ def sweep_propose(
             ProposalKind.SWEEP,
             reviewer=reviewer,
             errand=errand,
-            facts={"tier": tier, "reason": reason, "rows": len(rows)},
+            facts={"tier": tier, "reason": reason, "chosen": [str(row.pk) for row in rows]},
             needs_second=True,
             detail={"rows": len(rows), "tier": tier, "reason": reason},
         )
@@ -139,7 +138,7 @@ def _open_locked(errand_id: uuid.UUID, reviewer: User, *, searched: bool = True)
     return errand
 
 
-def _rows_chosen(errand: Errand) -> list[FoundRow]:
+def _rows_chosen(errand: Errand) -> list[SweepRow]:
     """Return the chosen rows, each of which a list can name."""
     key = sweep_key(errand)
     if key is None:
@@ -148,17 +147,12 @@ def _rows_chosen(errand: Errand) -> list[FoundRow]:
     if not chosen:
         raise SweepInvalid("No row is chosen: tick the rows to list, and keep the choice.")
     for row, found in chosen:
-        if not nameable(found.row):
+        if not found.row.nameable:
             raise SweepInvalid(
                 f"Row {row.place} has neither a URL nor a recorded digest, so no list can name it: "
                 "leave it out, and have it removed from the dataset by hand."
             )
-    return [found.row for _, found in chosen]
-
-
-def nameable(row: FoundRow) -> bool:
-    """Tell whether a list can name a row."""
-    return bool(row.url or row.sha256 or row.md5)
+    return [row for row, _ in chosen]
 
 
 def _words(tier: str, reason: str, words: str) -> str:

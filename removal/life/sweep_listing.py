@@ -13,8 +13,9 @@ from removal.signals import rows_approved
 def sweep_rows_listed(proposal: Proposal) -> None:
     """Put the chosen rows on the list, as proposed and confirmed, and end their sweep.
 
-    They are as they were proposed: nobody chooses while a proposal is open. The rule of two is
-    asked once more, and so is whether a row came to be an escalated request's.
+    Those alone that the proposal names: a row that was hidden from its two persons is not listed,
+    whatever became of what hid it. The rule of two is asked once more, and so is whether a row came
+    to be an escalated request's.
     """
     locked = Errand.objects.select_for_update(of=("self",))
     errand = locked.filter(proposals=proposal).first()
@@ -23,10 +24,11 @@ def sweep_rows_listed(proposal: Proposal) -> None:
         raise EffectStale("The sweep has ended.")
     right_check(proposal.proposed_by, REVIEW, "The proposer may not review any more.")
     two_check(proposal)
-    rows = [row_approved(found.row) for _, found in rows_opened(errand, key, chosen=True)]
+    facts = proposal.facts
+    opened = rows_opened(errand, key, chosen=True)
+    rows = [row_approved(found.row) for row, found in opened if str(row.pk) in facts["chosen"]]
     if not rows:
         raise EffectStale("None of the rows can be listed any more.")
-    facts = proposal.facts
     rows_approved.send(sender=Errand, rows=rows, tier=facts["tier"], on=today())
     sweep_end(errand.pk, LISTED)
     second = proposal.confirmed_by_id

@@ -1,12 +1,13 @@
 """When one person is not enough, and why, in words that both persons read."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from django.conf import settings
 from django.contrib.auth.models import User
 
 from removal.life.deciding import Decision
-from removal.models import Category, State
+from removal.models import Candidate, Category, Kind, RemovalRequest, State
 from removal.permissions import DECIDE
 
 SENSITIVE: Final = frozenset({Category.CHILD, Category.INTIMATE, Category.MEDICAL})
@@ -21,8 +22,7 @@ def second_reasons(decision: Decision) -> list[str]:
     """
     reasons = []
     if decision.request.category in SENSITIVE and decision.outcome != State.APPROVED:
-        label = Category(decision.request.category).label.lower()
-        reasons.append(f"it refuses a request about {label}")
+        reasons.append(f"it refuses a request about {_label(decision.request)}")
     if decision.approved:
         reasons += _many(len(decision.listed) + len(decision.approved))
     return reasons
@@ -36,6 +36,17 @@ def second_needed(decision: Decision, *, reviewer: User) -> list[str]:
 def second_needed_for_rows(rows: int, *, reviewer: User) -> list[str]:
     """Return why approving so many rows, those listed before counted, needs a second person."""
     return _many(rows) + _no_approver(reviewer)
+
+
+def refusal_reasons(request: RemovalRequest, left: Iterable[Candidate]) -> list[str]:
+    """Return why to set copies of approved rows aside needs a second person."""
+    if request.category in SENSITIVE and any(one.kind != Kind.SIMILAR for one in left):
+        return [f"it leaves out copies in a request about {_label(request)}"]
+    return []
+
+
+def _label(request: RemovalRequest) -> str:
+    return Category(request.category).label.lower()
 
 
 def _many(rows: int) -> list[str]:

@@ -48,8 +48,6 @@ class RemovalRequest(models.Model):
     tier = models.CharField(max_length=16, blank=True)
     released_in = models.JSONField(default=list, blank=True)
     """Numbers of the releases that carry the approved rows."""
-    unreleased = models.BooleanField(default=False)
-    """Duplicates were approved that no release told to it carries."""
     state_seq = models.PositiveBigIntegerField(default=0)
     """Audit entry of the last transition."""
 

@@ -94,6 +94,9 @@ class Candidate(models.Model):
     """A duplicate of approved rows, found after the decision and offered to maintainers: nobody
     else is told of it before it is approved, and then it is not offered any more."""
 
+    unreleased = models.BooleanField(default=False)
+    """A duplicate that was approved and that no release told to the request carries yet."""
+
     class Meta:
         """A row is a candidate once; a request's kinds are asked for without reading its rows."""
 

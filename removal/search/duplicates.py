@@ -29,6 +29,7 @@ from removal.search.errand_kinds import Asked, ErrandOpened, Stage
 from removal.search.leases import FRAIL
 from removal.search.searching import MATCHES_TOP, PicturesUnavailable, Searcher
 from removal.search.sources import CatalogRows, RowPrint, RowReader, has_pictures, rows_print
+from removal.selectors.escalated import tags_escalated
 
 
 class DuplicatesWork:
@@ -187,6 +188,8 @@ def _compared(
 def _offer(request_id: uuid.UUID, found: Sequence[Found], sources: int) -> None:
     """Offer the rows that are no candidates of the request yet, in the caller's transaction.
 
+    Rows of an escalated request are shown to nobody but the escalation role, and left out.
+
     Raises:
         NotReadable: the case was destroyed meanwhile.
     """
@@ -195,7 +198,9 @@ def _offer(request_id: uuid.UUID, found: Sequence[Found], sources: int) -> None:
     if request is None:
         raise NotReadable("The case of this request is destroyed.")
     known = {bytes(tag) for tag in request.candidates.values_list("row_tag", flat=True)}
-    made = [one for one in candidates_make(request, found) if one.row_tag not in known]
+    new = [one for one in candidates_make(request, found) if one.row_tag not in known]
+    hidden = tags_escalated(bytes(one.row_tag) for one in new)
+    made = [one for one in new if one.row_tag not in hidden]
     offered = made[:OFFERED_MOST]
     for candidate in offered:
         candidate.offered = True

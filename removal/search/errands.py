@@ -38,8 +38,8 @@ from catalog.models import Group
 from removal.custody import content
 from removal.custody.sealing import NotReadable
 from removal.custody.shred import KeyShredded
-from removal.life.errands import ERRAND_OPEN, errand_end
-from removal.models import Errand, ErrandState, ErrandUnit, RemovalRequest, SearchUnit
+from removal.life.errands import ERRAND_OPEN, errand_end, request_of_errand_locked
+from removal.models import Errand, ErrandState, ErrandUnit, SearchUnit
 from removal.search.errand_kinds import (
     Asked,
     ErrandOpened,
@@ -139,17 +139,11 @@ def _stepped(opened: ErrandOpened, claimed: QuerySet[Errand], searcher: Searcher
         return _asked(opened, claimed, asked)
     store = work.conclude(opened, searcher)
     with transaction.atomic():
-        _request_lock(opened.errand)
+        request_of_errand_locked(opened.errand.pk)
         if claimed.select_for_update().first() is None:
             return False
         store()
         return errand_end(opened.errand.pk, ErrandState.DONE)
-
-
-def _request_lock(errand: Errand) -> None:
-    """Lock the request's row before the errand's, as all do, so that no two lock crosswise."""
-    if errand.request_id is not None:
-        RemovalRequest.objects.select_for_update().filter(pk=errand.request_id).first()
 
 
 def _asked(opened: ErrandOpened, claimed: QuerySet[Errand], asked: Collection[Asked]) -> bool:

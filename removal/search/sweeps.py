@@ -34,7 +34,7 @@ from removal.search.candidates import row_tag
 from removal.search.errands import Asked, ErrandOpened, ErrandRefused, Stage
 from removal.search.searching import EncoderMissing, GroupUnavailable, Searcher
 from removal.search.sources import CatalogRows, has_pictures, rows_print
-from removal.selectors.sweeps import tags_escalated
+from removal.selectors.escalated import tags_escalated
 
 if TYPE_CHECKING:
     from indexer.evidence.hits import Row

@@ -26,6 +26,16 @@ APPROVED_ACT: Final = "duplicates_approved"
 _OFFERED: Final = Candidate.objects.filter(offered=True, verdict=Verdict.PENDING)
 
 
+def with_unreleased() -> Exists:
+    """The condition on a request that a duplicate of it was approved and is in no release yet."""
+    return Exists(Candidate.objects.filter(request=OuterRef("pk"), unreleased=True))
+
+
+def copies_unreleased(request: RemovalRequest) -> QuerySet[Candidate]:
+    """Return the approved duplicates of a request that no release told to it carries yet."""
+    return Candidate.objects.filter(request=request, unreleased=True)
+
+
 @dataclass(frozen=True, slots=True)
 class CopiesSearch:
     """The last search for duplicates of a request's approved rows.

@@ -29,7 +29,7 @@ def found_counted(request: RemovalRequest, rows: Rows) -> list[dict[str, Any]]:
             "domains": _domains(members),
             "outcome": _outcome(members),
             "released_in": _released_in(request, members),
-            "waiting": len(_approved(members)) - len(_carried(request, members)),
+            "waiting": len(_approved(members)) - len(_carried(members)),
         }
         for (dataset, kind), members in sorted(groups.items())
     ]
@@ -86,13 +86,10 @@ def _domains(members: Rows) -> list[str] | None:
     return sorted({name for row in approved if (name := domain(row.url))})
 
 
-def _carried(request: RemovalRequest, members: Rows) -> list[FoundRow]:
+def _carried(members: Rows) -> list[FoundRow]:
     """Return the approved rows, without duplicates that no release told to the request carries."""
-    approved = _approved(members)
-    if not request.unreleased:
-        return approved
-    return [row for row in approved if row.duplicate_of is None]
+    return _approved([one for one in members if not one[0].unreleased])
 
 
 def _released_in(request: RemovalRequest, members: Rows) -> list[int] | None:
-    return list(request.released_in) or None if _carried(request, members) else None
+    return list(request.released_in) or None if _carried(members) else None

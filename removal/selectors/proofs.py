@@ -10,6 +10,7 @@ from removal.custody import content
 from removal.custody.sealing import Place
 from removal.models import Kind, Purpose, RemovalRequest, Verdict, today
 from removal.selectors.desk import reviewer_key
+from removal.selectors.duplicates import with_unreleased
 from removal.selectors.subject import ApprovedRow, OpenedRequest, row_approved, rows_opened
 
 
@@ -29,7 +30,10 @@ class ProvableRows:
 def proofs_waiting() -> QuerySet[RemovalRequest]:
     """Return the closed requests with rows in a release whose proofs are not kept yet."""
     closed = RemovalRequest.objects.filter(
-        closed_on__isnull=False, case_deleted_on__isnull=True, proof_sealed=b"", unreleased=False
+        ~with_unreleased(),
+        closed_on__isnull=False,
+        case_deleted_on__isnull=True,
+        proof_sealed=b"",
     )
     return closed.exclude(released_in=[])
 

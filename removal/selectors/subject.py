@@ -37,6 +37,7 @@ from removal.models import (
     State,
     Verdict,
 )
+from removal.selectors.duplicates import with_unreleased
 
 _DECOY_SALT: Final = bytes(32)
 _DECOY_PLACE: Final = Place(uuid.UUID(int=0), Purpose.PROOF, "decoy")
@@ -163,9 +164,9 @@ def requests_awaiting_release(*, up_to_seq: int) -> list[uuid.UUID]:
 def release_awaited_since() -> dt.date | None:
     """Return the day since when approved rows are in no release; None where all are in one."""
     waiting = _awaiting_release()
-    decided = waiting.filter(unreleased=False).aggregate(day=Min("decided_on"))["day"]
+    decided = waiting.filter(~with_unreleased()).aggregate(day=Min("decided_on"))["day"]
     taken = Q(proposals__kind=ProposalKind.DUPLICATES, proposals__state=ProposalState.TAKEN)
-    spread = waiting.filter(unreleased=True).annotate(at=Max("proposals__ended_at", filter=taken))
+    spread = waiting.filter(with_unreleased()).annotate(at=Max("proposals__ended_at", filter=taken))
     at = spread.aggregate(first=Min("at"))["first"]
     return min((day for day in (decided, at and at.date()) if day), default=None)
 
@@ -174,7 +175,7 @@ def _awaiting_release() -> QuerySet[RemovalRequest]:
     waiting = Q(state__in=(State.APPROVED, State.PARTLY_APPROVED))
     # Appealed or ended before their rows were in a release: listed all the same.
     listed = Q(state__in=LISTED_MEANWHILE, released_in=[]) & ~Q(tier="")
-    copies = Q(state__in=LISTED_MEANWHILE, unreleased=True)
+    copies = Q(with_unreleased(), state__in=LISTED_MEANWHILE)
     return RemovalRequest.objects.filter(waiting | listed | copies)
 
 

@@ -5,7 +5,7 @@ A row that belongs to an escalated request is left out of all of it, whenever th
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +18,6 @@ from removal.custody.shred import KeyShredded
 from removal.custody.sweeps import ACCOUNT, SweepAccount, SweepFound
 from removal.models import (
     PROPOSAL_OPEN,
-    Candidate,
     Errand,
     ErrandKind,
     ErrandState,
@@ -30,6 +29,7 @@ from removal.models import (
     SweepRow,
 )
 from removal.selectors.desk import RequestGone
+from removal.selectors.escalated import tags_escalated
 from removal.selectors.proposals import ProposalView, proposal_viewed
 
 PAGE_ROWS: Final = 60
@@ -269,12 +269,6 @@ def _without_escalated(
 ) -> list[tuple[SweepRow, SweepFound]]:
     hidden = tags_escalated(one.tag for _, one in opened)
     return [(row, one) for row, one in opened if one.tag not in hidden]
-
-
-def tags_escalated(tags: Iterable[bytes]) -> set[bytes]:
-    """Return those of these row tags that are an escalated request's."""
-    rows = Candidate.objects.filter(row_tag__in=set(tags), request__escalated_on__isnull=False)
-    return {bytes(tag) for tag in rows.values_list("row_tag", flat=True)}
 
 
 def _opened(row: SweepRow, key: PrivateKey) -> SweepFound:

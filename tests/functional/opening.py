@@ -3,8 +3,8 @@
 `OPEN` is the attacker: it goes round every check of the code. It takes each value of 32 bytes from
 any file of the secrets that it is shown, each key that a receipt or a session's cookies give, and
 tries it on every wrap of the database; then each key that came out on everything that is sealed.
-It prints what it opened as JSON: `wraps` as [state of the request, purpose, recipient], `texts` as
-[state, purpose, item] with what it read of them.
+It prints what it opened as JSON: `wraps` as [state of the request or errand, purpose, recipient],
+`texts` as [state, purpose, item] with what it read of them.
 """
 
 from typing import Final
@@ -50,6 +50,11 @@ print(request_decide(
 ))
 """
 
+SWEEP: Final = """
+from removal.life.errands import errand_ask
+errand_ask("sweep", order=b"what a sweep asks", reviewers=True)
+"""
+
 OPEN: Final = """
 import json, os, pathlib, sys, uuid
 from django.conf import settings
@@ -57,7 +62,7 @@ from removal.custody import blobs, content, receipts, shred
 from removal.life import sessions
 from removal.models import *
 from removal.custody.sealing import NotReadable, Place, PrivateKey, subject_key
-from removal.custody.sealing import _unlock, _wrap_place
+from removal.custody.sealing import _unlock, wrap_place
 given = json.loads(sys.stdin.read() or "{}")
 keys = []
 for folder, _, names in os.walk(settings.UNLIST.secret_dir, followlinks=True):
@@ -78,15 +83,16 @@ if "cookies" in given:
     except sessions.SessionEnded:
         pass
 wraps, inner = [], {}
-for wrap in Wrap.objects.select_related("key__request"):
-    request, purpose, who = wrap.key.request, Purpose(wrap.key.purpose), Recipient(wrap.recipient)
-    place = _wrap_place(request.pk, purpose, who)
+for wrap in Wrap.objects.select_related("key__request", "key__errand"):
+    owner, purpose = wrap.key.request or wrap.key.errand, Purpose(wrap.key.purpose)
+    who = Recipient(wrap.recipient)
+    place = wrap_place(owner.pk, purpose, who)
     try:
         sealed = _unlock(shred.key_read(wrap.shred), wrap.sealed, place)
-        inner[request.pk, purpose] = PrivateKey(keys[0], tuple(keys[1:])).open(sealed, place)
+        inner[owner.pk, purpose] = PrivateKey(keys[0], tuple(keys[1:])).open(sealed, place)
     except (shred.KeyShredded, NotReadable, IndexError):
         continue
-    wraps.append([request.state, purpose.value, who.value])
+    wraps.append([owner.state, purpose.value, who.value])
 texts = []
 def tried(request, purpose, item, sealed):
     candidates = [k for (pk, p), k in inner.items() if pk == request.pk] + keys
@@ -96,6 +102,8 @@ def tried(request, purpose, item, sealed):
     except (NotReadable, IndexError):
         return
     texts.append([request.state, purpose.value, item.split()[0], text[:200].decode("latin-1")])
+for errand in Errand.objects.all():
+    tried(errand, Purpose.ERRAND, content.ORDER, errand.order_sealed)
 for request in requests:
     for item, sealed in (("content", request.content_sealed), ("appeal", request.appeal_sealed),
                          ("statement", request.statement_sealed)):

@@ -224,14 +224,22 @@ def test_while_a_request_is_reviewed_only_the_staff_open_it(told: Told) -> None:
 def test_a_worker_opens_what_is_still_searched_and_nothing_else(
     told: Told, service: Service
 ) -> None:
-    """The story's request is closed; another waits to be searched, and nobody searches it."""
+    """The story's request is closed; another and a sweep wait for workers, and none is there."""
     service.stop()
     service.run("public", opening.SUBMIT, stdin=f"{told.path}\n")
+    service.run("staff", opening.SWEEP)
     held: dict[str, set[tuple[str, ...]]] = {
         "public": set(),
         "release": set(),
-        "worker": {("received", "photo", "worker"), ("received", "print", "worker")},
-        "staff": {("received", purpose, "reviewer") for purpose in ("photo", "print", "case")},
+        "worker": {
+            ("received", "photo", "worker"),
+            ("received", "print", "worker"),
+            ("asked", "errand", "worker"),
+        },
+        "staff": {
+            *(("received", purpose, "reviewer") for purpose in ("photo", "print", "case")),
+            ("asked", "errand", "reviewer"),
+        },
     }
     for role, expected in held.items():
         shown = opened(service, role)

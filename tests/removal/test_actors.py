@@ -18,7 +18,8 @@ from django.db import connections
 from removal import audit
 from removal.life import appeals, retention, review
 from removal.life.closing import request_release
-from removal.life.deciding import AlreadyDecided, DecisionInvalid
+from removal.life.deciding import AlreadyDecided
+from removal.life.listable import DecisionInvalid
 from removal.life.messages import UNANSWERED_MAX, ConversationInvalid, message_post, message_send
 from removal.life.questions import question_answer, question_put
 from removal.lifecycle import STEPS, TransitionRefused

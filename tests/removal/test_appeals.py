@@ -9,8 +9,9 @@ import pytest
 from removal import audit
 from removal.life import appeals, review
 from removal.life.closing import request_release
-from removal.life.deciding import DecisionInvalid, RequestChanged
+from removal.life.deciding import RequestChanged
 from removal.life.destroying import request_erase
+from removal.life.listable import DecisionInvalid
 from removal.life.questions import question_put, requests_expire
 from removal.lifecycle import TransitionRefused
 from removal.models import AuditEntry, RemovalRequest, State, Verdict, today

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from removal.life import review
-from removal.life.deciding import DecisionInvalid
+from removal.life.listable import DecisionInvalid
 from removal.lifecycle import months_added
 from removal.models import RemovalRequest
 from tests.removal import factories

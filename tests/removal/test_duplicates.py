@@ -17,6 +17,7 @@ from removal.custody.content import FoundRow, row_opened
 from removal.custody.sealing import Place, role_key, unwrap
 from removal.life import appeals, destroying, duplicates, escalation
 from removal.life.duplicates import REPLACED, ROWS_MOST, Source, sources_from_bytes
+from removal.life.escalation import request_escalate
 from removal.models import (
     AuditEntry,
     Candidate,
@@ -177,6 +178,15 @@ def test_what_is_found_is_offered_and_nobody_is_told(reader: FakeReader) -> None
 def test_rows_that_the_request_has_already_are_not_offered_again(reader: FakeReader) -> None:
     case = partly()  # the second and third stay, by decision
     work(found("000000001", "000000002", "000000003", "000000009"))
+    assert [row.key for _, row in offers(case)] == ["000000009"]
+
+
+def test_a_row_of_an_escalated_request_is_not_offered(reader: FakeReader) -> None:
+    other = factories.in_review([match("copy", key="000000008")])
+    finder = factories.role_user("finder", "reviewer")
+    request_escalate(request_id=other.request_id, reviewer=finder)
+    case = partly()
+    work(found("000000008", "000000009"))
     assert [row.key for _, row in offers(case)] == ["000000009"]
 
 

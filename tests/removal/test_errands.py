@@ -7,11 +7,13 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from removal.audit import subject_tag
 from removal.custody import content, rotation, shred
 from removal.custody.sealing import NotReadable, Place, role_key, seal, unwrap
 from removal.life import destroying, retention
 from removal.life.errands import DAYS_MOST, TOO_OLD, errand_ask, errand_end
 from removal.models import (
+    AuditEntry,
     DataKey,
     Errand,
     ErrandKind,
@@ -132,6 +134,10 @@ def test_retention_gives_up_what_no_worker_could_do() -> None:
     errand.refresh_from_db()
     fresh.refresh_from_db()
     assert (errand.state, errand.fault) == (ErrandState.FAILED, TOO_OLD)
+    [entry] = AuditEntry.objects.filter(act="errand_given_up")
+    assert errand.request is not None
+    assert bytes(entry.subject) == subject_tag(errand.request)
+    assert (entry.actor, entry.detail) == ("retention", {"kind": "duplicates"})
     assert fresh.state == ErrandState.ASKED
 
 

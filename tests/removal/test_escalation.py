@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from removal.audit import audit_verify
 from removal.custody import blobs
 from removal.life import claims, effects, retention, reveals, review
-from removal.life.deciding import DecisionInvalid, decision_take
+from removal.life.deciding import decision_check, decision_take
 from removal.life.destroying import RequestHeld, case_destroy, photos_destroy, request_erase
 from removal.life.effects import ProposalRefused, proposals_take_effect
 from removal.life.escalation import (
@@ -21,8 +21,12 @@ from removal.life.escalation import (
     hold_end,
     request_escalate,
 )
+from removal.life.fetches import fetch_wanted
+from removal.life.listable import DecisionInvalid
 from removal.life.proposals import decision_propose, proposal_confirm
 from removal.life.questions import question_put, requests_expire
+from removal.life.rules import rules_apply
+from removal.life.spreading import duplicates_propose
 from removal.models import (
     AuditEntry,
     Candidate,
@@ -39,7 +43,7 @@ from removal.selectors.queue import needing
 from removal.selectors.sight import requests_seen
 from tests.removal import factories
 from tests.removal.deciding import request_decide
-from tests.removal.factories import Case
+from tests.removal.factories import Case, match
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_secrets")]
 
@@ -321,3 +325,68 @@ def test_without_one_the_least_is_said(settings: Any) -> None:
     assert not told.own
     assert settings.UNLIST.hotline_url in told.text
     assert "{" not in told.text
+
+
+# --- rows that another request hits too ----------------------------------------------------------
+
+
+def hide(case: Case) -> None:
+    finder = factories.role_user("finder", "reviewer")
+    request_escalate(request_id=case.request_id, reviewer=finder)
+
+
+def twice(category: str = "personal") -> tuple[Case, Case]:
+    """Return two requests that hit the same rows, of which the first is escalated."""
+    rows = [match("exact", key="000000001", score=1.0), match("copy", key="000000002")]
+    first, second = (factories.in_review(rows, category=category) for _ in range(2))
+    hide(first)
+    return first, second
+
+
+def check(case: Case, *places: int) -> Any:
+    return decision_check(
+        request_id=case.request_id,
+        approve=[case.candidates[place].pk for place in places],
+        deny_reason=None if len(places) == 2 else "different_picture",
+        statement="",
+        tier="exact",
+    )
+
+
+@pytest.mark.parametrize("places", [(0,), (0, 1)])
+def test_a_row_of_an_escalated_request_is_listed_for_no_other(places: tuple[int, ...]) -> None:
+    first, second = twice()
+    with pytest.raises(DecisionInvalid, match="escalated with another request"):
+        check(second, *places)
+    assert check(second).outcome == State.DENIED
+    escalation_return(request_id=first.request_id, reviewer=factories.role_user("e", "escalation"))
+    assert len(check(second, *places).approved) == len(places)
+
+
+def test_a_rule_leaves_such_a_row_to_a_person(settings: Any) -> None:
+    settings.UNLIST = settings.UNLIST.model_copy(update={"rule_categories": ("personal",)})
+    rows = [match("exact", key="000000001", score=1.0)]
+    first, second = factories.in_review(rows), factories.in_review(rows)
+    hide(first)
+    assert rules_apply() == 0
+    assert second.request.state == State.IN_REVIEW
+
+
+def test_a_copy_that_came_to_be_escalated_is_not_approved(settings: Any) -> None:
+    settings.UNLIST = settings.UNLIST.model_copy(update={"undo_seconds": 0})
+    case, other = factories.decided(), factories.in_review([match("copy", key="000000101")])
+    [row, clean] = factories.offered(case, "000000101", "000000102")
+    Candidate.objects.filter(pk=row.pk).update(row_tag=other.candidates[0].row_tag)
+    hide(other)
+    anna = factories.role_user("anna", "approver")
+    with pytest.raises(DecisionInvalid, match="escalated with another request"):
+        duplicates_propose(request_id=case.request_id, reviewer=anna, approve=[row.pk])
+    duplicates_propose(request_id=case.request_id, reviewer=anna, approve=[clean.pk])
+    assert {one.pk for one in case.candidates if one.verdict == "approved"} >= {clean.pk}
+
+
+def test_nothing_is_fetched_for_such_a_row() -> None:
+    first, second = twice()
+    assert not any(fetch_wanted(candidate) for candidate in second.candidates)
+    escalation_return(request_id=first.request_id, reviewer=factories.role_user("e", "escalation"))
+    assert all(fetch_wanted(candidate) for candidate in second.candidates)

@@ -14,9 +14,10 @@ from django.db import connections
 
 from removal.audit import audit_verify
 from removal.life import claims, retention, review
-from removal.life.deciding import AlreadyDecided, DecisionInvalid
+from removal.life.deciding import AlreadyDecided
 from removal.life.effects import ProposalRefused, proposal_settle, proposals_take_effect
 from removal.life.escalation import EscalationRefused, request_escalate
+from removal.life.listable import DecisionInvalid
 from removal.life.proposals import decision_propose, proposal_confirm, proposal_undo
 from removal.lifecycle import TransitionRefused
 from removal.models import AuditEntry, Candidate, Proposal, ProposalState, RemovalRequest, State

@@ -15,13 +15,14 @@ from removal.audit import audit_verify
 from removal.custody.secrets import SecretUnavailable
 from removal.life import claims, effects, messages, questions, review
 from removal.life.appeals import request_appeal
-from removal.life.deciding import AlreadyDecided, DecisionInvalid, RequestChanged, decision_take
+from removal.life.deciding import AlreadyDecided, RequestChanged, decision_take
 from removal.life.effects import (
     ProposalRefused,
     proposal_settle,
     proposals_due,
     proposals_take_effect,
 )
+from removal.life.listable import DecisionInvalid
 from removal.life.proposals import (
     ProposalStands,
     decision_propose,

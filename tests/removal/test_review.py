@@ -9,8 +9,9 @@ from django.contrib.auth.models import User
 
 from removal.life import retention, reveals, review
 from removal.life.closing import request_release
-from removal.life.deciding import AlreadyDecided, DecisionInvalid
+from removal.life.deciding import AlreadyDecided
 from removal.life.destroying import case_destroy
+from removal.life.listable import DecisionInvalid
 from removal.life.reveals import candidate_reveal, photo_reveal
 from removal.lifecycle import TransitionRefused
 from removal.models import AuditEntry, Candidate, RemovalRequest, State, Verdict, today

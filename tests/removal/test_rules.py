@@ -18,7 +18,7 @@ from removal import audit, tasks
 from removal.audit import audit_verify
 from removal.checks.rules import rules_check
 from removal.life import claims, rules
-from removal.life.abuse import flag_raise
+from removal.life.abuse import ORGANIZATION, ORGANIZATION_ROWS, flag_raise
 from removal.life.acts import status_told
 from removal.life.closing import request_release
 from removal.life.escalation import escalation_return, request_escalate
@@ -424,3 +424,21 @@ def test_processes_that_run_at_once_approve_each_once_and_no_more_than_the_day_a
     assert ListEntry.objects.count() == 2  # one address and one digest, the same in all
     assert Candidate.objects.filter(verdict=Verdict.APPROVED).count() == 3
     audit_verify()
+
+
+# --- a sign that only opened rows show ------------------------------------------------------------
+
+
+def of_one_site(number: int) -> list[Any]:
+    return [
+        match("exact", key=f"{n:09}", score=1.0, url=f"https://press.example.org/{n}.jpg")
+        for n in range(1, number + 1)
+    ]
+
+
+def test_rows_of_one_organization_are_left_to_a_person_and_flagged() -> None:
+    case = factories.in_review(of_one_site(ORGANIZATION_ROWS))
+    other = factories.in_review(of_one_site(ORGANIZATION_ROWS - 1))
+    assert rules_apply() == 1
+    assert [one.request.state for one in (case, other)] == [State.IN_REVIEW, State.APPROVED]
+    assert [flag.code for flag in case.request.flags.all()] == [ORGANIZATION]

@@ -13,10 +13,11 @@ from removal.life import effects, spreading
 from removal.life.acts import status_told
 from removal.life.appeals import request_appeal
 from removal.life.closing import request_release
-from removal.life.deciding import DecisionInvalid, RequestChanged, decision_check
+from removal.life.deciding import RequestChanged, decision_check
 from removal.life.destroying import case_destroy
 from removal.life.effects import ProposalRefused, proposals_take_effect
 from removal.life.escalation import escalation_return, hold_end, request_escalate
+from removal.life.listable import DecisionInvalid
 from removal.life.proposals import (
     ProposalStands,
     proposal_confirm,
@@ -26,6 +27,7 @@ from removal.life.proposals import (
 )
 from removal.life.questions import question_put
 from removal.life.review import request_withdraw
+from removal.life.spreading import SecondPersonNeeded
 from removal.lifecycle import TransitionRefused
 from removal.models import (
     AuditEntry,
@@ -40,7 +42,7 @@ from removal.models import (
 )
 from removal.selectors import RequestGone, approved_rows, requests_awaiting_release, review_case
 from removal.selectors.dashboard import match_quality
-from removal.selectors.duplicates import copies_waiting
+from removal.selectors.duplicates import copies_unreleased, copies_waiting
 from removal.selectors.queue import found_of
 from removal.selectors.subject import release_awaited_since
 from tests.removal import factories
@@ -121,7 +123,7 @@ def test_approved_copies_are_the_requests_own_and_wait_for_the_next_release(
     request = case.request
     assert (request.state, request.closed_on) == (State.RELEASED, today())
     assert request.released_in == ([1, 2] if released else [2])
-    assert not request.unreleased
+    assert not copies_unreleased(request).exists()
 
 
 def test_the_log_says_how_many_and_by_whom(anna: User) -> None:
@@ -221,7 +223,10 @@ def test_the_rule_of_two_is_asked_again_when_it_takes_effect(
     monkeypatch.setattr(timezone, "now", lambda: later)
     assert proposals_take_effect() == 0
     proposal.refresh_from_db()
-    assert (proposal.state, case.request.unreleased) == (ProposalState.STALE, False)
+    assert (proposal.state, copies_unreleased(case.request).exists()) == (
+        ProposalState.STALE,
+        False,
+    )
 
 
 # --- refusals -----------------------------------------------------------------------------------
@@ -368,6 +373,62 @@ def test_what_is_set_aside_can_be_offered_again(anna: User, rita: User, told: li
     ]
 
 
+def test_copies_in_a_sensitive_request_are_set_aside_by_two_persons(
+    anna: User, bert: User, rita: User
+) -> None:
+    case = factories.decided(category="medical")
+    rows = factories.offered(case, *KEYS)
+    about: dict[str, Any] = {"request_id": case.request_id, "reviewer": anna}
+    with pytest.raises(SecondPersonNeeded):
+        spreading.duplicates_dismiss(**about, rows=ids(rows))
+    with pytest.raises(DecisionInvalid, match="No copy"):
+        spreading.duplicates_propose(**about, approve=[], leave=[])
+    proposal = spreading.duplicates_propose(**about, approve=[], leave=ids(rows))
+    assert (proposal.state, proposal.needs_second) == (ProposalState.WAITING, True)
+    with pytest.raises(ProposalRefused):
+        proposal_confirm(proposal_id=proposal.pk, reviewer=anna)
+    with pytest.raises(ProposalRefused):
+        proposal_confirm(proposal_id=proposal.pk, reviewer=rita)
+    seq = case.request.state_seq
+    assert proposal_confirm(proposal_id=proposal.pk, reviewer=bert).state == ProposalState.TAKEN
+    assert verdicts(rows) == [(Verdict.DENIED, True)] * 3
+    assert (case.request.state, case.request.state_seq) == (State.APPROVED, seq)
+    [entry] = AuditEntry.objects.filter(act="duplicates_set_aside")
+    assert (entry.actor, entry.detail) == (audit.staff(anna.pk), {"rows": 3})
+
+
+def test_leaving_one_copy_out_of_a_sensitive_request_takes_two_persons(anna: User) -> None:
+    case = factories.decided(category="intimate")
+    rows = factories.offered(case, *KEYS)
+    proposal = propose(case, anna, rows[:2], leave=ids(rows[2:]))
+    assert (proposal.state, proposal.needs_second) == (ProposalState.WAITING, True)
+    proposal_undo(proposal_id=proposal.pk, reviewer=anna)
+    assert propose(case, anna, rows).state == ProposalState.TAKEN
+
+
+def test_look_alikes_in_a_sensitive_request_are_set_aside_by_one(anna: User) -> None:
+    case = factories.decided(approve=(0, 1, 2), category="medical")
+    rows = factories.offered(case, *KEYS, kind="similar", source=2)
+    dismissed = spreading.duplicates_dismiss(
+        request_id=case.request_id, reviewer=anna, rows=ids(rows)
+    )
+    assert dismissed == 3
+
+
+def test_what_a_release_carries_does_not_wait_again_with_later_copies(anna: User) -> None:
+    case = factories.released()
+    rows = factories.offered(case, *KEYS)
+    propose(case, anna, rows[:2])
+    request_release(request_id=case.request_id, release=2)
+    before = status_told(opened=case.opened())["found"]
+    assert sum(one["waiting"] for one in before) == 0
+    propose(case, anna, rows[2:])
+    after = status_told(opened=case.opened())["found"]
+    assert sum(one["waiting"] for one in after) == 1
+    assert sum(one["rows"] for one in after) == sum(one["rows"] for one in before) + 1
+    assert all(one["released_in"] == [1, 2] for one in after)
+
+
 def test_nothing_is_set_aside_under_an_open_proposal(undoing: None, anna: User, bert: User) -> None:
     case = factories.decided()
     rows = factories.offered(case, *KEYS)
@@ -413,7 +474,7 @@ def test_an_appeal_before_the_release_loses_no_copy(anna: User) -> None:
     request_release(request_id=case.request_id, release=1)
     propose(case, anna, factories.offered(case, *KEYS))
     request_appeal(opened=case.opened(), text="again")
-    assert case.request.unreleased
+    assert copies_unreleased(case.request).exists()
     outcome = request_decide(
         request_id=case.request_id,
         reviewer=anna,
@@ -425,7 +486,8 @@ def test_an_appeal_before_the_release_loses_no_copy(anna: User) -> None:
     assert outcome == State.PARTLY_APPROVED  # not released: no release carries the copies yet
     request_release(request_id=case.request_id, release=2)
     request = case.request
-    assert (request.state, request.released_in, request.unreleased) == ("released", [1, 2], False)
+    assert (request.state, request.released_in) == ("released", [1, 2])
+    assert not copies_unreleased(request).exists()
 
 
 @pytest.mark.parametrize("ends", [False, True])
@@ -441,7 +503,8 @@ def test_a_release_during_the_appeal_is_noted(anna: User, ends: bool) -> None:
     request_release(request_id=case.request_id, release=2, up_to_seq=seq)
     request = case.request
     assert request.state == (State.WITHDRAWN if ends else State.IN_REVIEW)
-    assert (request.released_in, request.unreleased) == ([1, 2], False)
+    assert request.released_in == [1, 2]
+    assert not copies_unreleased(request).exists()
     assert requests_awaiting_release(up_to_seq=seq) == []
 
 

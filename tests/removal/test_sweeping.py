@@ -356,7 +356,12 @@ def test_what_a_second_person_confirms_is_listed_and_the_sweep_ends(told: list[i
     files = list(Wrap.objects.filter(key__errand=errand).values_list("shred", flat=True))
     proposal = proposed(errand, 1, 3, words="from the clinic's site")
     assert (proposal.state, proposal.needs_second) == (ProposalState.WAITING, True)
-    assert proposal.facts == {"tier": "exact", "reason": "medical", "rows": 2}
+    rows = SweepRow.objects.filter(errand=errand, place__in=(1, 3)).order_by("place")
+    assert proposal.facts == {
+        "tier": "exact",
+        "reason": "medical",
+        "chosen": [str(row.pk) for row in rows],
+    }
     account = sweep_view(errand.pk).account
     assert account is not None
     assert account.words == "from the clinic's site"
@@ -376,6 +381,14 @@ def test_what_a_second_person_confirms_is_listed_and_the_sweep_ends(told: list[i
     assert acts() == [
         *("sweep_started", "sweep_searched", "proposed", "proposal_confirmed", "sweep_listed"),
     ]
+
+
+def test_a_row_that_was_hidden_from_both_is_not_listed_once_it_is_seen(told: list[int]) -> None:
+    errand = searched(started())
+    proposal = proposed(errand, 1)
+    SweepRow.objects.filter(errand=errand, place=2).update(chosen=True)  # as one given back is
+    proposal_confirm(proposal_id=proposal.pk, reviewer=factories.role_user("second", "approver"))
+    assert told == [1]
 
 
 @pytest.mark.django_db(transaction=True)

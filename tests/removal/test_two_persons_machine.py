@@ -28,9 +28,10 @@ from hypothesis.stateful import (
 
 from removal import audit
 from removal.life.appeals import request_appeal
-from removal.life.deciding import AlreadyDecided, DecisionInvalid
+from removal.life.deciding import AlreadyDecided
 from removal.life.effects import ProposalRefused, proposals_take_effect
 from removal.life.escalation import EscalationRefused, escalation_return, request_escalate
+from removal.life.listable import DecisionInvalid
 from removal.life.proposals import (
     decision_propose,
     proposal_confirm,

@@ -126,7 +126,7 @@ def test_how_the_search_stands_is_said(maintainer: Client) -> None:
 def test_a_search_that_failed_says_why(maintainer: Client) -> None:
     case = factories.decided()
     errand_end(case.request.errands.get().pk, ErrandState.FAILED, fault="too_old")
-    assert "no worker came to it for two weeks" in page(maintainer, case)
+    assert "not every part of the index answered within two weeks" in page(maintainer, case)
 
 
 def test_rows_that_no_list_can_name_are_said_and_cannot_be_chosen(maintainer: Client) -> None:
@@ -202,6 +202,25 @@ def test_all_can_be_set_aside(maintainer: Client) -> None:
     assert "Set aside: 3 rows." in answer.content.decode()
     assert verdicts(rows) == [(Verdict.DENIED, True)] * 3
     assert case.request.state == State.APPROVED
+
+
+def test_setting_aside_in_a_sensitive_request_waits_for_a_second_person() -> None:
+    case = factories.decided(category="child")
+    rows = factories.offered(case, *KEYS)
+    first, second = Client(), Client()
+    for name, client in (("first", first), ("second", second)):
+        factories.sign_in(client, factories.role_user(name, "approver"))
+    answer = pressed(first, case, "aside").content.decode()
+    assert "a second person has to agree before these copies are set aside" in answer
+    assert "Set copies of approved rows aside: 3 rows not listed." in answer
+    assert "it leaves out copies in a request about a picture of a child" in answer
+    assert verdicts(rows) == [(Verdict.PENDING, True)] * 3
+    proposal = Proposal.objects.get(kind="duplicates")
+    confirm = f"{QUEUE}proposal/{proposal.pk}/confirm/"
+    assert "has to confirm it" in first.post(confirm, follow=True).content.decode()
+    assert verdicts(rows) == [(Verdict.PENDING, True)] * 3
+    second.post(confirm)
+    assert verdicts(rows) == [(Verdict.DENIED, True)] * 3
 
 
 def test_what_was_found_since_the_page_was_loaded_is_neither_approved_nor_set_aside(

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
@@ -366,3 +367,23 @@ def test_the_pages_ask_a_constant_number_of_queries(
                 client.get(path)
             counts.append(len(asked_for))
     assert counts[:2] == counts[2:]
+
+
+def test_who_reads_a_sweep_is_in_the_log_once_a_sitting() -> None:
+    errand, other = (searched(started()) for _ in range(2))
+    reader = browser("reader", "auditor")
+    for one in (errand, errand, other):
+        assert reader.get(address(one)).status_code == 200
+    seen = AuditEntry.objects.filter(act="sweep_opened").order_by("seq")
+    assert [one.detail for one in seen] == [{"sweep": str(one.pk)} for one in (errand, other)]
+    assert {one.actor for one in seen} == {f"staff:{User.objects.get(username='reader').pk}"}
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "1_0", "-1", ""])
+def test_a_number_that_is_none_is_refused_with_a_sentence(text: str) -> None:
+    errand = searched(started())
+    boss = browser("boss", "approver")
+    answer = boss.post(address(errand), {"act": "first", "first": text})
+    assert answer.status_code == 400
+    assert "by its number" in answer.text
+    assert boss.get(address(errand), {"page": text}).status_code == 200
