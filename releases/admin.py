@@ -4,18 +4,18 @@ Beside the ledger stands the page for taking rows off it, which takes two approv
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import URLPattern, path
 
 from catalog.readonly import ReadOnly
 from releases import unlist_page
 from releases.models import ListEntry, Release
-from removal.custody.secrets import SecretUnavailable
-from removal.site.pages import error_page
+from removal.admin import sited
 
 if TYPE_CHECKING:
     Base = admin.ModelAdmin[Model]  # generic for the type checker alone
@@ -55,12 +55,13 @@ class ListEntryAdmin(ReadOnly, Base):
     def get_urls(self) -> list[URLPattern]:
         """Put the page for taking rows off before Django's own, which would take its address."""
         wrap, one = self.admin_site.admin_view, "unlist/<uuid:proposal_id>/"
+        with_site = partial(sited, self.admin_site)
         views: tuple[tuple[str, Callable[..., HttpResponse], str], ...] = (
-            ("unlist/", self._sited(unlist_page.unlist), "releases_unlist"),
-            ("unlist/propose/", self._sited(unlist_page.propose), "releases_unlist_propose"),
+            ("unlist/", with_site(unlist_page.unlist), "releases_unlist"),
+            ("unlist/propose/", with_site(unlist_page.propose), "releases_unlist_propose"),
             (
                 "unlist/request/<uuid:request_id>/",
-                self._sited(unlist_page.from_request),
+                with_site(unlist_page.from_request),
                 "releases_unlist_rows",
             ),
             (f"{one}confirm/", unlist_page.confirm, "releases_unlist_confirm"),
@@ -69,16 +70,3 @@ class ListEntryAdmin(ReadOnly, Base):
         )
         own = [path(route, wrap(view), name=name) for route, view, name in views]
         return [*own, *super().get_urls()]
-
-    def _sited(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-        """Give a view the site, and a page of its own to a process without the keys."""
-
-        def sited(request: HttpRequest, **names: Any) -> HttpResponse:
-            try:
-                return view(request, site=self.admin_site, **names)
-            except SecretUnavailable as missing:
-                return error_page(
-                    request, 503, "Keys are missing", [str(missing)], onward=("/admin/", "Back")
-                )
-
-        return sited

@@ -6,6 +6,7 @@ What is looked up (addresses and digests of rows) is sent by POST alone and stan
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from django.contrib import messages
@@ -36,6 +37,7 @@ from releases.unlisting import (
     withdrawals_open,
 )
 from removal.desk.access import allowed
+from removal.desk.acts import acted
 from removal.life.effects import ProposalRefused, proposal_take, proposals_due
 from removal.life.looks import case_open_note
 from removal.life.proposals import proposal_confirm, proposal_refuse, proposal_undo
@@ -176,13 +178,8 @@ def _done(
     reviewer = allowed(request, DECIDE)
     if not Proposal.objects.filter(pk=proposal_id, kind=ProposalKind.WITHDRAWAL).exists():
         raise Http404("There is no such proposal.")
-    try:
-        act(reviewer)
-    except (ProposalRefused, RequestGone) as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, success)
-    return redirect(PAGE)
+    refusals = (ProposalRefused, RequestGone)
+    return acted(request, partial(act, reviewer), success, refusals=refusals, back=(PAGE,))
 
 
 def _looked_up(

@@ -4,6 +4,7 @@ Nothing is edited through Django's generic forms: a request changes by the verbs
 Every address of the requests' pages stands in `RemovalRequestAdmin.get_urls`.
 """
 
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -27,6 +28,21 @@ if TYPE_CHECKING:  # generic in the stubs alone
     RequestAdmin = admin.ModelAdmin[RemovalRequest]
 else:
     RequestAdmin = admin.ModelAdmin
+
+
+def sited(site: admin.AdminSite, view: View) -> View:
+    """Give a view the site, and a page of its own to a process without the keys."""
+
+    @wraps(view)
+    def with_site(request: HttpRequest, **names: Any) -> HttpResponse:
+        try:
+            return view(request, site=site, **names)
+        except SecretUnavailable as missing:
+            return error_page(
+                request, 503, "Keys are missing", [str(missing)], onward=("/admin/", "Back")
+            )
+
+    return with_site
 
 
 @admin.register(RemovalRequest)
@@ -120,32 +136,19 @@ class RemovalRequestAdmin(RequestAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """Put the review page in the place of Django's change form."""
-        wrap, sited = self.admin_site.admin_view, self._sited
+        wrap, with_site = self.admin_site.admin_view, partial(sited, self.admin_site)
         one = "<uuid:request_id>/"
         views: tuple[Route, ...] = (
             ("", self.changelist_view, "removal_removalrequest_changelist"),
             ("next/", claiming.take_next, "removal_next"),
-            ("approve/", sited(bulk.bulk), "removal_bulk"),
+            ("approve/", with_site(bulk.bulk), "removal_bulk"),
             ("views/save/", saved_views.view_save, "removal_view_save"),
             ("views/<int:view_id>/delete/", saved_views.view_delete, "removal_view_delete"),
             (f"{one}claim/", claiming.claim, "removal_claim"),
             (f"{one}release/", claiming.release, "removal_release"),
-            *review_routes(sited),
+            *review_routes(with_site),
         )
         return [path(route, wrap(view), name=name) for route, view, name in views]
-
-    def _sited(self, view: View) -> View:
-        """Give a view the site, and a page of its own to a process without the keys."""
-
-        def sited(request: HttpRequest, **names: Any) -> HttpResponse:
-            try:
-                return view(request, site=self.admin_site, **names)
-            except SecretUnavailable as missing:
-                return error_page(
-                    request, 503, "Keys are missing", [str(missing)], onward=("/admin/", "Back")
-                )
-
-        return sited
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Requests come from the public side alone."""

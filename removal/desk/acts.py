@@ -5,7 +5,7 @@ What cannot be done is said in a sentence on the page that follows, and changes 
 
 import uuid
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -109,12 +109,32 @@ def done(
     request: HttpRequest, request_id: uuid.UUID, act: Callable[[], object], success: str
 ) -> HttpResponse:
     """Act, say how it went, and go back to the request."""
+    return acted(request, act, success, refusals=_REFUSALS, back=(REVIEW, request_id))
+
+
+def acted(
+    request: HttpRequest,
+    act: Callable[[], object],
+    success: str,
+    *,
+    refusals: tuple[type[Exception], ...],
+    back: tuple[Any, ...],
+) -> HttpResponse:
+    """Act, say how it went, and go back.
+
+    Args:
+        request: what was sent.
+        act: what it asks for; `RequestGone` answers that there is no such page.
+        success: what to say.
+        refusals: what is said as it is.
+        back: where to, as `redirect` takes it.
+    """
     try:
         act()
+    except refusals as refusal:
+        messages.error(request, str(refusal))
     except RequestGone as gone:
         raise Http404(str(gone)) from None
-    except _REFUSALS as refusal:
-        messages.error(request, str(refusal))
     else:
         messages.success(request, success)
-    return redirect(REVIEW, request_id)
+    return redirect(*back)

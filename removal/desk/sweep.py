@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
@@ -22,6 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from removal import permissions
 from removal.desk import words
 from removal.desk.access import allowed
+from removal.desk.acts import acted
 from removal.desk.sweep_words import asked_words, fault_words, state_words
 from removal.desk.sweeps import SWEEP, SWEEPS
 from removal.life.deciding import TIERS
@@ -163,15 +163,7 @@ def undo(request: HttpRequest, *, proposal_id: uuid.UUID, site: AdminSite) -> Ht
 def _done(
     request: HttpRequest, act: Callable[[], None], success: str, *, back: tuple[Any, ...]
 ) -> HttpResponse:
-    try:
-        act()
-    except RequestGone as gone:
-        raise Http404(str(gone)) from None
-    except _REFUSALS as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, success)
-    return redirect(*back)
+    return acted(request, act, success, refusals=_REFUSALS, back=back)
 
 
 def _sweep_of(proposal_id: uuid.UUID) -> uuid.UUID:

@@ -13,7 +13,7 @@ from django.db import models
 from django.db.models import Q
 
 from removal.models.requests import RemovalRequest
-from removal.models.search import Candidate
+from removal.models.search import Candidate, GroupUnit
 from removal.models.terms import ErrandKind, ErrandState
 
 
@@ -73,15 +73,8 @@ class Errand(models.Model):
         return f"{self.kind} {self.pk}"
 
 
-class ErrandUnit(models.Model):
+class ErrandUnit(GroupUnit):
     """One errand and one index group: leased and answered as a `SearchUnit` is."""
-
-    class State(models.TextChoices):
-        """Whether the group answered; a failed unit is tried again."""
-
-        PENDING = "pending"
-        DONE = "done"
-        FAILED = "failed"
 
     class Stage(models.TextChoices):
         """What is asked of the group: to fingerprint rows that it holds, or to be searched."""
@@ -90,28 +83,17 @@ class ErrandUnit(models.Model):
         SEARCH = "search"
 
     errand = models.ForeignKey(Errand, models.CASCADE, related_name="units")
-    group = models.ForeignKey("catalog.Group", models.SET_NULL, null=True, related_name="+")
     stage = models.CharField(max_length=8, choices=Stage)
-    state = models.CharField(max_length=8, choices=State, default=State.PENDING)
-    error = models.CharField(max_length=64, blank=True)
     result_sealed = models.BinaryField(blank=True, default=b"")
     """What came of it, under the errand's key, until the errand ends."""
 
-    lease_token = models.UUIDField(null=True, blank=True)
-    lease_until = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveIntegerField(default=0)
-
-    class Meta:
+    class Meta(GroupUnit.Meta):
         """A group is asked once per stage."""
 
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
                 fields=["errand", "group", "stage"], name="one_errand_unit_per_group_and_stage"
             ),
-        ]
-        indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["group", "state"]),
-            models.Index(fields=["lease_token"]),
         ]
 
     def __str__(self) -> str:

@@ -10,12 +10,11 @@ from removal.models.requests import RemovalRequest
 from removal.models.terms import Kind, Verdict
 
 
-class SearchUnit(models.Model):
-    """One request and one index group: the queue's unit of work.
+class GroupUnit(models.Model):
+    """Something asked of one index group, leased and answered in its turn: a queue's unit of work.
 
-    In the first stage the group is searched; in the second the pictures of its best rows are
-    compared with the photo. A unit whose group was taken out of the catalog is *gone*: it has no
-    group any more and is waited for no longer, but still counts in what the subject is told.
+    A unit whose group was taken out of the catalog is *gone*: it has no group any more and is
+    waited for no longer.
     """
 
     class State(models.TextChoices):
@@ -24,6 +23,31 @@ class SearchUnit(models.Model):
         PENDING = "pending"
         DONE = "done"
         FAILED = "failed"
+
+    group = models.ForeignKey("catalog.Group", models.SET_NULL, null=True, related_name="+")
+    state = models.CharField(max_length=8, choices=State, default=State.PENDING)
+    error = models.CharField(max_length=64, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        """Found by its group, and by the lease that holds it."""
+
+        abstract = True
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["group", "state"]),
+            models.Index(fields=["lease_token"]),
+        ]
+
+
+class SearchUnit(GroupUnit):
+    """One request and one index group: the queue's unit of work.
+
+    In the first stage the group is searched; in the second the pictures of its best rows are
+    compared with the photo. A unit whose group was taken out of the catalog is *gone*: it has no
+    group any more and is waited for no longer, but still counts in what the subject is told.
+    """
 
     class Stage(models.TextChoices):
         """What is asked of the group."""
@@ -46,11 +70,8 @@ class SearchUnit(models.Model):
         BATCH = 10
 
     request = models.ForeignKey(RemovalRequest, models.CASCADE, related_name="units")
-    group = models.ForeignKey("catalog.Group", models.SET_NULL, null=True, related_name="+")
     stage = models.CharField(max_length=8, choices=Stage, default=Stage.SEARCH)
     priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.PERSON)
-    state = models.CharField(max_length=8, choices=State, default=State.PENDING)
-    error = models.CharField(max_length=64, blank=True)
     searched_on = models.DateField(null=True, blank=True)
     rows_sealed = models.BinaryField(blank=True, default=b"")
     """The rows to verify per query, under `print`, until the search concludes."""
@@ -59,21 +80,13 @@ class SearchUnit(models.Model):
     rows_unread = models.PositiveIntegerField(default=0)
     """How many pictures could not be read to verify them."""
 
-    lease_token = models.UUIDField(null=True, blank=True)
-    lease_until = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveIntegerField(default=0)
-
-    class Meta:
+    class Meta(GroupUnit.Meta):
         """A group is asked once per stage."""
 
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
                 fields=["request", "group", "stage"], name="one_unit_per_group_and_stage"
             ),
-        ]
-        indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["group", "state"]),
-            models.Index(fields=["lease_token"]),
         ]
 
     def __str__(self) -> str:

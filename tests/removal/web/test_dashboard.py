@@ -60,8 +60,9 @@ def test_quality_is_how_often_each_kind_was_approved() -> None:
 
 
 def test_escalated_requests_are_in_no_figure() -> None:
-    changed(factories.in_review(), escalated_on=today(), due_on=days_ago(1))
-    changed(factories.decided(), escalated_on=today())
+    decided, waiting = factories.decided(), factories.in_review()
+    changed(decided, escalated_on=today())
+    changed(waiting, escalated_on=today(), due_on=days_ago(1))
     assert dashboard.open_by_age()[State.IN_REVIEW] == [0, 0, 0, 0]
     assert dashboard.due_by_day()[0] == 0
     assert not any(counts for _, counts in dashboard.decided_by_week())
