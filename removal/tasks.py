@@ -143,6 +143,7 @@ def sweep() -> None:
     for request_id in waiting.to_conclude:
         hint(conclude_request, str(request_id))
     errands.units_release()
+    errands.units_give_up()
     for errand_id in errands.errands_idle().values_list("pk", flat=True):
         errand_hint(errand_id)
     asked = (group for group in errands.groups_waiting() if group.store in served)

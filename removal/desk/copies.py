@@ -11,15 +11,16 @@ from removal.desk import words
 from removal.desk.forms import DecisionForm, TalkForm
 from removal.desk.grouping import RowGroup, rows_grouped
 from removal.desk.tiles import tile_shown
+from removal.life.errands import PARTIAL
 from removal.lifecycle import STEPS
-from removal.models import Kind, State
+from removal.models import ErrandState, Kind, State
 from removal.selectors import CandidateView, ReviewCase
 from removal.selectors.duplicates import CopiesSearch, copies_search
 from removal.templatetags.unlist_text import day
 
 _DECIDED: Final = STEPS["duplicates_approved"].sources
 _FAULTS: Final[Mapping[str, str]] = {
-    "too_old": "not every part of the index answered within two weeks",
+    "too_old": "no worker came to it for two weeks",
     "replaced": "another search took its place",
     "key_gone": "its key was destroyed",
 }
@@ -113,6 +114,11 @@ def _search_words(search: CopiesSearch | None, state: State) -> str:
         )
         return f"Copies of the approved rows are being looked for in all datasets{so_far}."
     when = day(search.ended_on) if search.ended_on else "an unknown day"
+    if search.state == ErrandState.DONE and search.fault == PARTIAL:
+        return (
+            f"Copies of the approved rows were looked for until {when}, but not in all parts of "
+            "the datasets: some could not be searched for a week."
+        )
     if search.fault:
         why = _FAULTS.get(search.fault, f"the worker says “{search.fault}”")
         return f"Copies of the approved rows could not be looked for ({when}): {why}."

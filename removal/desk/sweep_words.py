@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from removal.custody.sweeps import SweepAsked
-from removal.life.errands import ERRAND_OPEN, TOO_OLD
+from removal.life.errands import ERRAND_OPEN, PARTIAL, TOO_OLD
 from removal.life.sweep_ends import DAYS_OVER, DISMISSED, LISTED
 from removal.models import ErrandState
 from removal.search import sweeps
@@ -39,6 +39,10 @@ FAULTS: Final[Mapping[str, str]] = {
         "example."
     ),
     sweeps.NOTHING_SEARCHED: "None of the chosen datasets can be searched now: try again later.",
+    PARTIAL: (
+        "Some parts of the datasets could not be searched for a week: these are the rows of the "
+        "others."
+    ),
     TOO_OLD: "No worker could search it in two weeks: ask an operator, and start it anew.",
 }
 
@@ -70,5 +74,5 @@ def state_words(line: SweepLine) -> str:
 
 
 def fault_words(fault: str) -> str:
-    """Say why a sweep could not be searched; nothing where it was or has ended otherwise."""
+    """Say why a sweep could not be searched, or not all; nothing where it was or has ended."""
     return FAULTS.get(fault, "")

@@ -34,6 +34,8 @@ ERRAND_OPEN: Final = (ErrandState.ASKED, ErrandState.SEARCHING)
 DAYS_MOST: Final = 14
 """An errand that no worker could do in this time is given up."""
 TOO_OLD: Final = "too_old"
+PARTIAL: Final = "partial"
+"""What is noted of one that was done without all that was asked."""
 
 
 def errand_ask(

@@ -24,6 +24,7 @@ To put a kind on it, write a class with the four methods of `ErrandWork` and reg
 with that code.
 """
 
+import datetime as dt
 import logging
 import uuid
 from collections.abc import Collection, Sequence
@@ -33,12 +34,13 @@ from typing import Final
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
 
 from catalog.models import Group
 from removal.custody import content
 from removal.custody.sealing import NotReadable
 from removal.custody.shred import KeyShredded
-from removal.life.errands import ERRAND_OPEN, errand_end, request_of_errand_locked
+from removal.life.errands import ERRAND_OPEN, PARTIAL, errand_end, request_of_errand_locked
 from removal.models import Errand, ErrandState, ErrandUnit, SearchUnit
 from removal.search.errand_kinds import (
     Asked,
@@ -74,6 +76,10 @@ __all__ = [
 KEY_GONE: Final = "key_gone"
 
 log = logging.getLogger(__name__)
+
+_GIVEN_UP: Final = "given_up"
+PATIENCE_DAYS: Final = 7
+"""For so long a group is waited for; an errand as a whole is given up after `errands.DAYS_MOST`."""
 
 
 # --- the steps ---------------------------------------------------------------------------------
@@ -143,7 +149,9 @@ def _stepped(opened: ErrandOpened, claimed: QuerySet[Errand], searcher: Searcher
         if claimed.select_for_update().first() is None:
             return False
         store()
-        return errand_end(opened.errand.pk, ErrandState.DONE)
+        missed = opened.errand.units.filter(error=_GIVEN_UP).exists()
+        fault = PARTIAL if missed else ""
+        return errand_end(opened.errand.pk, ErrandState.DONE, fault=fault)
 
 
 def _asked(opened: ErrandOpened, claimed: QuerySet[Errand], asked: Collection[Asked]) -> bool:
@@ -198,6 +206,25 @@ def units_waiting() -> QuerySet[ErrandUnit]:
 def units_release() -> int:
     """Let go on at once what waited for a group that is ready again; return how many units."""
     return _ERRANDS.release()
+
+
+def units_give_up() -> int:
+    """Wait no longer for groups that could not answer for so long; return how many units.
+
+    They count as gone: what the other groups found is concluded, and the errand says that it is
+    not all (`PARTIAL`).
+    """
+    late = ErrandUnit.objects.filter(
+        lease_free(),
+        state__in=UNDONE,
+        group__isnull=False,
+        errand__state=ErrandState.SEARCHING,
+        errand__asked_at__lt=timezone.now() - dt.timedelta(days=PATIENCE_DAYS),
+    )
+    names = list(late.values_list("pk", flat=True))
+    return ErrandUnit.objects.filter(pk__in=names, state__in=UNDONE).update(
+        group=None, error=_GIVEN_UP
+    )
 
 
 def _answer(group: Group, units: list[ErrandUnit], searcher: Searcher) -> Answers[ErrandUnit]:

@@ -11,7 +11,7 @@ from catalog.models import Group
 from catalog.stores import stores_announce
 from removal import tasks
 from removal.life import destroying
-from removal.life.errands import errand_ask, errand_end
+from removal.life.errands import PARTIAL, errand_ask, errand_end
 from removal.models import DataKey, Errand, ErrandKind, ErrandState, ErrandUnit, Wrap
 from removal.search import errand_kinds, errands
 from removal.search.errand_kinds import Asked, ErrandOpened, ErrandRefused, Stage, work_register
@@ -268,6 +268,23 @@ def test_a_group_that_is_gone_is_not_waited_for(toy: Toy, groups: list[Group]) -
     groups[1].delete()
     assert list(errands.errands_idle()) == [errand]
     assert advance(errand)
+    assert fresh(errand).fault == ""
+    assert toy.concluded == [[b"search 0 the order, begun"]]
+
+
+def test_a_group_that_cannot_answer_for_a_week_is_waited_for_no_longer(
+    toy: Toy, groups: list[Group]
+) -> None:
+    errand = searching(groups)
+    drain(groups[0])
+    assert errands.units_give_up() == 0
+    late = timezone.now() - dt.timedelta(days=errands.PATIENCE_DAYS, minutes=1)
+    Errand.objects.filter(pk=errand.pk).update(asked_at=late)
+    assert errands.units_give_up() == 1
+    assert waited_for() == []
+    assert advance(errand)
+    errand.refresh_from_db()
+    assert (errand.state, errand.fault) == (ErrandState.DONE, PARTIAL)
     assert toy.concluded == [[b"search 0 the order, begun"]]
 
 

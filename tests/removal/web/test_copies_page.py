@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from indexer.placement import Placement
 from removal.life.appeals import request_appeal
-from removal.life.errands import errand_end
+from removal.life.errands import PARTIAL, errand_end
 from removal.models import (
     AuditEntry,
     Candidate,
@@ -123,10 +123,16 @@ def test_how_the_search_stands_is_said(maintainer: Client) -> None:
     assert "None waits to be looked at." in text
 
 
+def test_a_search_that_missed_some_groups_says_so(maintainer: Client) -> None:
+    case = factories.decided()
+    errand_end(case.request.errands.get().pk, ErrandState.DONE, fault=PARTIAL)
+    assert "not in all parts of the datasets" in page(maintainer, case)
+
+
 def test_a_search_that_failed_says_why(maintainer: Client) -> None:
     case = factories.decided()
     errand_end(case.request.errands.get().pk, ErrandState.FAILED, fault="too_old")
-    assert "not every part of the index answered within two weeks" in page(maintainer, case)
+    assert "no worker came to it for two weeks" in page(maintainer, case)
 
 
 def test_rows_that_no_list_can_name_are_said_and_cannot_be_chosen(maintainer: Client) -> None:
