@@ -178,16 +178,23 @@ def _around(made: Sequence[RemovalRequest], groups: Sequence[Group], chance: ran
     )
 
 
+_COLUMNS: Final = ("id", "request_id", "kind", "verdict", "row_tag", "row_sealed")
+"""Those of a row that differ; the others have what a new row has."""
+
+
 def _candidates(made: Sequence[RemovalRequest], each: int, chance: random.Random) -> None:
     """Copy rows in as PostgreSQL takes them fastest; a tenth of the rows is hit by several."""
     shared = [os.urandom(32) for _ in range(max(10, len(made)))]
-    columns = "id, request_id, kind, verdict, row_tag, row_sealed, offered"
+    table = Candidate._meta  # noqa: SLF001  # Django's own name for it
+    others = [field for field in table.concrete_fields if field.column not in _COLUMNS]
+    columns = ", ".join((*_COLUMNS, *(str(field.column) for field in others)))
+    usual = tuple(field.get_default() for field in others)
     with connection.cursor() as cursor:
-        sql = f"COPY {Candidate._meta.db_table} ({columns}) FROM STDIN"  # noqa: SLF001
+        sql = f"COPY {table.db_table} ({columns}) FROM STDIN"
         with cursor.cursor.copy(sql) as copy:
             for one in made:
                 for row in _rows(one, each, chance, shared):
-                    copy.write_row(row)
+                    copy.write_row((*row, *usual))
 
 
 def _rows(
@@ -202,7 +209,7 @@ def _rows(
     common = chance.sample(shared, each // 10)
     for n, kind in enumerate(kinds):
         tag = common[n] if n < len(common) else os.urandom(32)
-        yield uuid.uuid4(), one.pk, kind.value, verdict.value, tag, os.urandom(_ROW_BYTES), False
+        yield uuid.uuid4(), one.pk, kind.value, verdict.value, tag, os.urandom(_ROW_BYTES)
 
 
 def _log(number: int) -> None:
